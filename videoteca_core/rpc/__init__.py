@@ -1,0 +1,1 @@
+"""How every channel and server of Videoteca is made, and how errors cross the wire."""

@@ -1,0 +1,170 @@
+"""The life of a gRPC server: options, errors, health, reflection, binding, graceful stop."""
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+import grpc
+import structlog
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from videoteca_core.addresses import Endpoint, ip_address
+from videoteca_core.errors import AddressNotHere, InvalidAddress, PortInUse, VideotecaError
+from videoteca_core.rpc.options import SERVER_OPTIONS
+from videoteca_core.rpc.status import to_status
+
+_log: Final = structlog.get_logger()
+_Handler = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]]
+
+
+class Server:
+    """An asyncio gRPC server whose servicers raise VideotecaErrors.
+
+    Add servicers to :attr:`grpc`, then :meth:`start` and at the end :meth:`stop`.
+
+    Args:
+        services: full names of the services, to be reflected and reported healthy; none for a
+            server that shows nothing of itself.
+    """
+
+    def __init__(self, services: Sequence[str] = ()) -> None:
+        self.grpc = grpc.aio.server(interceptors=[_ErrorInterceptor()], options=SERVER_OPTIONS)
+        self._services = services
+        self._health = health.aio.HealthServicer()
+
+    async def start(self, where: Endpoint | Path) -> int:
+        """Bind and serve.
+
+        Args:
+            where: an endpoint (port 0 for any free port) or the path of a Unix domain socket.
+
+        Returns:
+            The port; 1 for a socket.
+
+        Raises:
+            PortInUse: another program listens there.
+            AddressNotHere: the address is not this machine's, or may not be bound.
+        """
+        if self._services:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
+            names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+            reflection.enable_server_reflection(names, self.grpc)
+            for name in ("", *self._services):
+                await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        if isinstance(where, Endpoint):
+            _check_free(where)
+        try:
+            port = self.grpc.add_insecure_port(
+                f"unix:{where}" if isinstance(where, Path) else str(where)
+            )
+        except RuntimeError as error:
+            raise PortInUse(address=where) from error
+        await self.grpc.start()
+        return port
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Refuse new calls, let running ones finish for that long, then end them."""
+        if self._services:
+            await self._health.enter_graceful_shutdown()
+        await self.grpc.stop(grace_seconds)
+
+
+def _check_free(where: Endpoint) -> None:
+    """Bind for a moment: gRPC only says that it could not, not why."""
+    family = socket.AF_INET if where.ip.version == 4 else socket.AF_INET6
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((where.host, where.port))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(address=where) from error
+            raise AddressNotHere(address=where, detail=os.strerror(error.errno or 0)) from error
+
+
+def caller_address(context: grpc.aio.ServicerContext[Any, Any]) -> Endpoint | None:
+    """Where a call came from; none when it came over a Unix domain socket."""
+    scheme, _, rest = unquote(context.peer()).partition(":")
+    if scheme not in ("ipv4", "ipv6"):
+        return None
+    host, _, port = rest.rpartition(":")
+    try:
+        return Endpoint(str(ip_address(host.strip("[]").partition("%")[0])), int(port))
+    except (InvalidAddress, ValueError):
+        return None
+
+
+def bearer_token(context: grpc.aio.ServicerContext[Any, Any]) -> str:
+    """The token that a call carries; empty without one."""
+    for key, value in context.invocation_metadata() or ():
+        if key == "authorization" and isinstance(value, str):
+            scheme, _, token = value.partition(" ")
+            if scheme.lower() == "bearer":
+                return token.strip()
+    return ""
+
+
+class _ErrorInterceptor(grpc.aio.ServerInterceptor):
+    """Answers VideotecaErrors with their status, and anything else without its details."""
+
+    async def intercept_service(
+        self, continuation: _Handler, details: grpc.HandlerCallDetails
+    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        handler = await continuation(details)
+        if handler is None or details.method.startswith("/grpc."):
+            return handler
+        if handler.unary_unary:
+            return grpc.unary_unary_rpc_method_handler(
+                _guard_unary(handler.unary_unary, details.method),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
+        assert handler.unary_stream
+        return grpc.unary_stream_rpc_method_handler(
+            _guard_stream(handler.unary_stream, details.method),
+            handler.request_deserializer,
+            handler.response_serializer,
+        )
+
+
+def _guard_unary(behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
+    async def guarded(request: Any, context: Any) -> Any:  # noqa: ANN401 - any message
+        async with _guard(context, method):
+            return await behaviour(request, context)
+
+    return guarded
+
+
+def _guard_stream(behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
+    async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401
+        async with (
+            _guard(context, method),
+            contextlib.aclosing(behaviour(request, context)) as all_,
+        ):
+            async for response in all_:
+                yield response
+
+    return guarded
+
+
+@contextlib.asynccontextmanager
+async def _guard(context: Any, method: str) -> AsyncIterator[None]:  # noqa: ANN401
+    try:
+        yield
+    except VideotecaError as error:
+        status = to_status(error)
+        metadata = (("grpc-status-details-bin", status.SerializeToString()),)
+        code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
+        await context.abort(code, status.message, metadata)
+    except (grpc.aio.AbortError, grpc.RpcError):
+        raise
+    except Exception:  # noqa: BLE001 - whatever it is must not reach the caller
+        _log.exception("failed", method=method, caller=context.peer())
+        await context.abort(grpc.StatusCode.INTERNAL, "Internal error; the log has its cause.")

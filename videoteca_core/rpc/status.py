@@ -1,0 +1,122 @@
+"""Translates errors to google.rpc.Status and back; nothing behind this sees a gRPC error."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import grpc
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+from videoteca_core import errors
+
+DOMAIN: Final = "videoteca"
+
+_CODES: Final[tuple[tuple[type[errors.VideotecaError], int], ...]] = (
+    (errors.InvalidInput, code_pb2.INVALID_ARGUMENT),
+    (errors.NotFound, code_pb2.NOT_FOUND),
+    (errors.AlreadyExists, code_pb2.ALREADY_EXISTS),
+    (errors.FailedPrecondition, code_pb2.FAILED_PRECONDITION),
+    (errors.NotRegistered, code_pb2.UNAUTHENTICATED),
+    (errors.ClaimRefused, code_pb2.PERMISSION_DENIED),
+    (errors.OffsetOutOfRange, code_pb2.OUT_OF_RANGE),
+    (errors.NoUploadSlot, code_pb2.RESOURCE_EXHAUSTED),
+    (errors.DiskFull, code_pb2.RESOURCE_EXHAUSTED),
+    (errors.Aborted, code_pb2.ABORTED),
+    (errors.BadSource, code_pb2.DATA_LOSS),
+    (errors.Unavailable, code_pb2.UNAVAILABLE),
+    (errors.LocalTrouble, code_pb2.FAILED_PRECONDITION),
+)
+
+_GONE: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+def to_status(error: errors.VideotecaError) -> status_pb2.Status:
+    """The status with which a servicer answers an error."""
+    code = next((code for kind, code in _CODES if isinstance(error, kind)), code_pb2.INTERNAL)
+    status = status_pb2.Status(code=code, message=str(error))
+    for detail in _details(error):
+        status.details.add().Pack(detail)
+    return status
+
+
+def _details(error: errors.VideotecaError) -> Iterator[Message]:
+    yield error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.fields)
+    if isinstance(error, errors.InvalidInput):
+        field = error.fields.get("field", next(iter(error.fields), "page_token"))
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=str(error))
+        yield error_details_pb2.BadRequest(field_violations=[violation])
+    elif isinstance(error, errors.NotFound | errors.AlreadyExists):
+        yield error_details_pb2.ResourceInfo(
+            resource_type=error.resource_type,
+            resource_name=error.fields[error.resource_field],
+            description=str(error),
+        )
+    elif isinstance(error, errors.NoUploadSlot):
+        seconds = int(error.fields["retry_after_seconds"])
+        yield error_details_pb2.RetryInfo(retry_delay=Duration(seconds=seconds))
+
+
+def from_rpc_error(
+    error: Any,  # noqa: ANN401 - the types of grpc.RpcError hide that it is a grpc.Call too
+    what: str,
+    address: object,
+) -> errors.VideotecaError:
+    """The error that a failed call stands for.
+
+    Args:
+        error: what the stub raised.
+        what: whom the call was for: "tracker" or "peer".
+        address: where that was expected.
+    """
+    try:
+        status = rpc_status.from_call(error)
+    except ValueError:  # a status that contradicts itself: go by the code alone
+        status = None
+    known = _from_status(status) if status else None
+    if known:
+        return known
+    detail = error.details() or error.code().name
+    if error.code() in _GONE:
+        return errors.Unreachable(what=what, address=address, detail=detail)
+    return errors.RemoteFailure(code=error.code().name, detail=detail)
+
+
+def _from_status(status: status_pb2.Status) -> errors.VideotecaError | None:
+    info = error_details_pb2.ErrorInfo()
+    for detail in status.details:
+        if detail.Unpack(info) and info.domain == DOMAIN:
+            kind = _BY_REASON.get(info.reason)
+            if kind is None:
+                return None
+            try:
+                return kind(**info.metadata)
+            except (KeyError, IndexError):  # a later version's fields: its own message serves
+                return None
+    return None
+
+
+def _leaves(kind: type[errors.VideotecaError]) -> Iterator[type[errors.VideotecaError]]:
+    for child in kind.__subclasses__():
+        if "reason" in child.__dict__:
+            yield child
+        yield from _leaves(child)
+
+
+_BY_REASON: Final = {kind.reason: kind for kind in _leaves(errors.VideotecaError)}
+
+
+@contextmanager
+def translated(what: str, address: object) -> Iterator[None]:
+    """Turn what a stub raises inside the block into a VideotecaError.
+
+    Args:
+        what: whom the calls are for: "tracker" or "peer".
+        address: where that is expected.
+    """
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise from_rpc_error(error, what, address) from error
