@@ -1,0 +1,1 @@
+"""A peer: shares folders with the other peers and downloads from them."""

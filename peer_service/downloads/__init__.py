@@ -1,0 +1,1 @@
+"""The persistent queue of downloads and the worker that runs them."""

@@ -1,0 +1,54 @@
+"""What a download is, apart from where it is kept and how it is shown."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class DownloadState(Enum):
+    """Where a download stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self in (DownloadState.DONE, DownloadState.FAILED, DownloadState.CANCELLED)
+
+
+@dataclass(frozen=True)
+class Download:
+    """A download of the queue, as it is at one moment.
+
+    Attributes:
+        download_id: its number, never used again.
+        name: the name of the video.
+        owner: the peer that was asked for; empty for anybody.
+        verified_bytes: bytes that are verified, written and synced.
+        priority: higher runs first.
+        failed_tries: how many tries have failed since the last progress.
+        reason: why it waits or failed, an error's reason; empty otherwise.
+        message: the same for a person.
+        source: the name of the peer it is fetched from; empty unless running.
+        rate: bytes a second over the last seconds; 0 unless running.
+        path: the finished file; empty until done.
+    """
+
+    download_id: int
+    name: str
+    video_id: str
+    size_bytes: int
+    owner: str
+    state: DownloadState
+    verified_bytes: int = 0
+    priority: int = 0
+    failed_tries: int = 0
+    reason: str = ""
+    message: str = ""
+    source: str = ""
+    rate: int = 0
+    path: str = ""

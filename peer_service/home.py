@@ -1,0 +1,103 @@
+"""The home: the folder where a peer keeps what it must remember, used by one process at a time."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from videoteca_core.errors import FolderUnusable, HomeBusy, NoPeerRunning
+
+_MAX_SOCKET_BYTES = 100  # a Unix domain socket's path has 104 bytes on macOS, 108 on Linux
+
+
+class Home:
+    """The folder of one peer, made when it is missing, entered by its user only.
+
+    Raises:
+        FolderUnusable: it can't be made or written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        make_private(self.path)
+        self.database_path = self.path / "peer.db"
+        self._lock_path = self.path / "lock"
+
+    @property
+    def socket_path(self) -> Path:
+        """Where the running peer serves Control: in the home, or in a short path that stands for it.
+
+        Raises:
+            FolderUnusable: the socket's folder can't be made, or belongs to somebody else.
+        """
+        folder = self.path / "run"
+        if len(os.fsencode(folder / "control.sock")) > _MAX_SOCKET_BYTES:
+            digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
+            runtime = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+            folder = Path(runtime) / f"videoteca-{os.getuid()}-{digest}"
+        make_private(folder)
+        return folder / "control.sock"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the home for this process.
+
+        Raises:
+            HomeBusy: another process holds it.
+        """
+        with self._lock_path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise HomeBusy(home=self.path, pid=self._holder() or "?") from None
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            try:
+                yield
+            finally:
+                file.truncate(0)
+
+    def is_locked(self) -> bool:
+        """Whether a process holds the home now."""
+        try:
+            with self.locked():
+                return False
+        except HomeBusy:
+            return True
+
+    def running_socket(self) -> Path:
+        """The socket of the peer that runs on this home.
+
+        Raises:
+            NoPeerRunning: none does.
+            HomeBusy: the process that holds the home is not a peer.
+        """
+        if not self.is_locked():
+            raise NoPeerRunning(home=self.path)
+        if not self.socket_path.exists():
+            raise HomeBusy(home=self.path, pid=self._holder() or "?")
+        return self.socket_path
+
+    def _holder(self) -> str:
+        return self._lock_path.read_text().strip()
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that only this user can enter, or check that it is one.
+
+    Raises:
+        FolderUnusable: it can't be made, or belongs to somebody else.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.stat(follow_symlinks=folder.parent != Path(tempfile.gettempdir()))
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+            raise FolderUnusable(path=folder, detail="it belongs to somebody else")
+        folder.chmod(0o700)
+    except OSError as error:
+        raise FolderUnusable(path=folder, detail=error.strerror) from error

@@ -1,0 +1,53 @@
+"""Who this peer is at its tracker, remembered so that a name is never lost."""
+
+from dataclasses import dataclass
+
+from peer_service.database import PeerDatabase
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A name and what proves that it is ours.
+
+    Attributes:
+        name: the registered name.
+        token: the secret that the tracker knows by its hash.
+        tracker: the tracker's address, as HOST:PORT.
+        tracker_id: the tracker's own id; empty until its first answer.
+        peer_id: our id there; empty until its first answer.
+    """
+
+    name: str
+    token: str
+    tracker: str
+    tracker_id: str = ""
+    peer_id: str = ""
+
+
+class IdentityStore:
+    """Keeps the identity in the peer's database; the only writer of it."""
+
+    def __init__(self, database: PeerDatabase) -> None:
+        self._database = database
+
+    def load(self) -> Identity | None:
+        """The identity; none before the first registration was tried."""
+        with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT name, token, tracker, tracker_id, peer_id FROM identity"
+            ).fetchone()
+        return Identity(*row) if row else None
+
+    def save(self, identity: Identity) -> None:
+        """Replace the identity, durably."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO identity VALUES (1, ?, ?, ?, ?, ?)",
+                (
+                    identity.name,
+                    identity.token,
+                    identity.tracker,
+                    identity.tracker_id,
+                    identity.peer_id,
+                ),
+            )

@@ -1,0 +1,52 @@
+"""What a peer tells its owner about itself."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from peer_service.downloads.model import DownloadState
+from videoteca_core.addresses import Endpoint
+from videoteca_core.catalogue import Holding, Reachability
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file of a shared folder that is not shared, and why, as an error's reason and message."""
+
+    path: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class PeerStatus:
+    """A peer, as of now.
+
+    Attributes:
+        registered: whether the last renewal of the lease succeeded.
+        problem: the message of the last failure to register; empty when registered.
+        endpoint: the address that the tracker recorded.
+        hashing: how many files wait to be hashed.
+        uploaded_bytes: bytes of video sent since this peer started.
+        downloaded_bytes: bytes of video received and verified since this peer started.
+        downloads: how many downloads are in each state.
+    """
+
+    name: str
+    peer_id: str
+    tracker: str
+    registered: bool
+    problem: str
+    reachability: Reachability
+    endpoint: Endpoint | None
+    listen_port: int
+    shared_folders: tuple[str, ...]
+    received_folder: str
+    shared: tuple[Holding, ...]
+    skipped: tuple[SkippedFile, ...]
+    hashing: int
+    uploads: int
+    max_uploads: int
+    uploaded_bytes: int
+    downloaded_bytes: int
+    downloads: Mapping[DownloadState, int]
+    pid: int
