@@ -71,13 +71,13 @@ lock: $(DEV_ENV)/ready ## Write the lock files anew from pyproject.toml
 	@$(LOCK) --group build --output-file requirements.lock
 	@$(LOCK) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 
-$(RUN_ENV)/ready: requirements.lock pyproject.toml
+$(RUN_ENV)/ready: requirements.lock
 	@$(PYTHON) -m venv --clear $(RUN_ENV)
 	@$(RUN)/python $(INSTALL) --requirement requirements.lock
 	@$(RUN)/python $(INSTALL_SELF)
 	@touch $@
 
-$(DEV_ENV)/ready: requirements-dev.lock pyproject.toml
+$(DEV_ENV)/ready: requirements-dev.lock
 	@$(PYTHON) -m venv --clear $(DEV_ENV)
 	@$(DEV)/python $(INSTALL) --requirement requirements-dev.lock
 	@$(DEV)/python $(INSTALL_SELF)

@@ -29,7 +29,7 @@ class Home:
 
     @property
     def socket_path(self) -> Path:
-        """Where the running peer serves Control: in the home, or in a short path that stands for it.
+        """Where the running peer serves Control: in the home, or in a short path that stands in.
 
         Raises:
             FolderUnusable: the socket's folder can't be made, or belongs to somebody else.

@@ -1,0 +1,1 @@
+"""What this peer shares: the folders, what is in their files, and how they are read."""

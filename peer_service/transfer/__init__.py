@@ -1,0 +1,1 @@
+"""How one video is fetched: the plan, its sources, and the partial file."""

@@ -40,6 +40,11 @@ class ControlStub:
                 request_serializer=videoteca_dot_v1_dot_control__pb2.GetStatusRequest.SerializeToString,
                 response_deserializer=videoteca_dot_v1_dot_control__pb2.GetStatusResponse.FromString,
                 _registered_method=True)
+        self.Enroll = channel.unary_unary(
+                '/videoteca.v1.Control/Enroll',
+                request_serializer=videoteca_dot_v1_dot_control__pb2.EnrollRequest.SerializeToString,
+                response_deserializer=videoteca_dot_v1_dot_control__pb2.EnrollResponse.FromString,
+                _registered_method=True)
         self.Share = channel.unary_stream(
                 '/videoteca.v1.Control/Share',
                 request_serializer=videoteca_dot_v1_dot_control__pb2.ShareRequest.SerializeToString,
@@ -98,6 +103,16 @@ class ControlServicer:
 
     def GetStatus(self, request, context):
         """Answers who this peer is, what it shares and how it fares.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Enroll(self, request, context):
+        """Registers this peer under a name, the first time or another one, and lets
+        it renew its lease under that name from then on.
+
+        Errors: those of Tracker.Register.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -203,6 +218,11 @@ def add_ControlServicer_to_server(servicer, server):
                     request_deserializer=videoteca_dot_v1_dot_control__pb2.GetStatusRequest.FromString,
                     response_serializer=videoteca_dot_v1_dot_control__pb2.GetStatusResponse.SerializeToString,
             ),
+            'Enroll': grpc.unary_unary_rpc_method_handler(
+                    servicer.Enroll,
+                    request_deserializer=videoteca_dot_v1_dot_control__pb2.EnrollRequest.FromString,
+                    response_serializer=videoteca_dot_v1_dot_control__pb2.EnrollResponse.SerializeToString,
+            ),
             'Share': grpc.unary_stream_rpc_method_handler(
                     servicer.Share,
                     request_deserializer=videoteca_dot_v1_dot_control__pb2.ShareRequest.FromString,
@@ -282,6 +302,33 @@ class Control:
             '/videoteca.v1.Control/GetStatus',
             videoteca_dot_v1_dot_control__pb2.GetStatusRequest.SerializeToString,
             videoteca_dot_v1_dot_control__pb2.GetStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Enroll(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/videoteca.v1.Control/Enroll',
+            videoteca_dot_v1_dot_control__pb2.EnrollRequest.SerializeToString,
+            videoteca_dot_v1_dot_control__pb2.EnrollResponse.FromString,
             options,
             channel_credentials,
             insecure,

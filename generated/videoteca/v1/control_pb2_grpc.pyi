@@ -40,6 +40,12 @@ class ControlStub:
     def __new__(cls, channel: _aio.Channel) -> ControlAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetStatusRequest, _control_pb2.GetStatusResponse]
     """Answers who this peer is, what it shares and how it fares."""
+    Enroll: _grpc.UnaryUnaryMultiCallable[_control_pb2.EnrollRequest, _control_pb2.EnrollResponse]
+    """Registers this peer under a name, the first time or another one, and lets
+    it renew its lease under that name from then on.
+
+    Errors: those of Tracker.Register.
+    """
     Share: _grpc.UnaryStreamMultiCallable[_control_pb2.ShareRequest, _control_pb2.ShareResponse]
     """Shares a file: one of a shared folder is published now; any other is
     linked into the first shared folder, or copied where it can't be. Streams
@@ -96,6 +102,12 @@ class ControlAsyncStub(ControlStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetStatus: _aio.UnaryUnaryMultiCallable[_control_pb2.GetStatusRequest, _control_pb2.GetStatusResponse]  # type: ignore[assignment]
     """Answers who this peer is, what it shares and how it fares."""
+    Enroll: _aio.UnaryUnaryMultiCallable[_control_pb2.EnrollRequest, _control_pb2.EnrollResponse]  # type: ignore[assignment]
+    """Registers this peer under a name, the first time or another one, and lets
+    it renew its lease under that name from then on.
+
+    Errors: those of Tracker.Register.
+    """
     Share: _aio.UnaryStreamMultiCallable[_control_pb2.ShareRequest, _control_pb2.ShareResponse]  # type: ignore[assignment]
     """Shares a file: one of a shared folder is published now; any other is
     linked into the first shared folder, or copied where it can't be. Streams
@@ -155,6 +167,18 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.GetStatusResponse, _abc.Awaitable[_control_pb2.GetStatusResponse]]:
         """Answers who this peer is, what it shares and how it fares."""
+
+    @_abc_1.abstractmethod
+    def Enroll(
+        self,
+        request: _control_pb2.EnrollRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.EnrollResponse, _abc.Awaitable[_control_pb2.EnrollResponse]]:
+        """Registers this peer under a name, the first time or another one, and lets
+        it renew its lease under that name from then on.
+
+        Errors: those of Tracker.Register.
+        """
 
     @_abc_1.abstractmethod
     def Share(
