@@ -11,6 +11,8 @@ from videoteca_core.errors import InvalidAddress
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_THIS_NETWORK = ipaddress.IPv4Network("0.0.0.0/8")
+
 TRACKER_PORT = 1025
 PEER_PORT = 1030
 
@@ -102,8 +104,8 @@ def _split(text: str, default_port: int) -> tuple[str, int]:
         host, _, port = text.partition(":")
     if not host:
         raise InvalidAddress(address=text, problem="the host is missing")
-    if not (port.isascii() and port.isdigit()):
-        raise InvalidAddress(address=text, problem="the port is not a number")
+    if not (port.isascii() and port.isdigit() and len(port) <= 5):
+        raise InvalidAddress(address=text, problem="the port is not 0 to 65535")
     return host, int(port)
 
 
@@ -128,7 +130,7 @@ def is_peer_address(address: IpAddress) -> bool:
         address.is_unspecified
         or address.is_multicast
         or address.is_link_local
-        or (address.version == 4 and address.is_reserved)
+        or (address.version == 4 and (address.is_reserved or address in _THIS_NETWORK))
     )
 
 

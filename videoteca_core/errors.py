@@ -58,6 +58,10 @@ from typing import ClassVar
 from videoteca_core.text import N_, printable
 
 
+_OUR_WORDS = frozenset({"problem", "state", "what", "detail"})
+"""The fields that may hold our own words; the others hold names, which nobody translates."""
+
+
 class VideotecaError(Exception):
     """The root of all errors that Videoteca raises on purpose.
 
@@ -70,7 +74,7 @@ class VideotecaError(Exception):
     reason: ClassVar[str]
     text: ClassVar[str]
 
-    def __init__(self, **fields: object) -> None:
+    def __init__(self, /, **fields: object) -> None:
         self.fields = {key: str(value) for key, value in fields.items()}
         super().__init__(self.message())
 
@@ -80,7 +84,10 @@ class VideotecaError(Exception):
         Args:
             translate: gettext or its like; what it does not know it returns unchanged.
         """
-        shown = {key: self.shown(key, translate(value)) for key, value in self.fields.items()}
+        shown = {
+            key: self.shown(key, translate(value) if value and key in _OUR_WORDS else value)
+            for key, value in self.fields.items()
+        }
         return translate(self.text).format(**shown)
 
     def shown(self, key: str, value: str) -> str:  # noqa: ARG002 - a class may show one field apart

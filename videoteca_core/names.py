@@ -42,4 +42,4 @@ def _problem(name: str) -> str | None:
 
 def fits(name: str) -> bool:
     """Whether the name is short enough."""
-    return len(name.encode(errors="surrogateescape")) <= MAX_NAME_BYTES
+    return len(name.encode(errors="surrogatepass")) <= MAX_NAME_BYTES
