@@ -30,10 +30,8 @@ def open_database(path: Path, application_id: int) -> sqlite3.Connection:
     except (OSError, sqlite3.OperationalError) as error:
         raise FileUnreadable(path=path, detail=error) from error
     try:
-        connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
         _check_content(connection, path, application_id)
+        _make_durable(connection, path)
     except sqlite3.OperationalError as error:
         connection.close()
         raise FileUnreadable(path=path, detail=error) from error
@@ -56,8 +54,10 @@ def _check_header(path: Path, application_id: int) -> None:
         return
     if not header:
         return
-    if not header.startswith(_MAGIC) or len(header) < 100:
+    if not header.startswith(_MAGIC):
         raise DatabaseForeign(path=path)
+    if len(header) < 100:
+        raise DatabaseCorrupt(path=path, detail="it is cut off")
     if int.from_bytes(header[68:72], "big") not in (0, application_id):
         raise DatabaseForeign(path=path)
 
@@ -74,3 +74,12 @@ def _check_content(connection: sqlite3.Connection, path: Path, application_id: i
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if verdict != "ok":
         raise DatabaseCorrupt(path=path, detail=verdict)
+
+
+def _make_durable(connection: sqlite3.Connection, path: Path) -> None:
+    """Only once the database is known to be ours: the journal mode is written into the file."""
+    (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+    if mode != "wal":
+        raise FileUnreadable(path=path, detail="it can't be written")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")

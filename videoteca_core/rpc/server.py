@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote
 
 import grpc
@@ -20,7 +20,9 @@ from videoteca_core.rpc.options import SERVER_OPTIONS
 from videoteca_core.rpc.status import to_status
 
 _log: Final = structlog.get_logger()
-_Handler = Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Any, Any] | None]]
+# Quoted: only for type checkers does grpc's class take type arguments.
+_Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+_Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]]
 
 
 class Server:
@@ -115,8 +117,8 @@ class _ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Answers VideotecaErrors with their status, and anything else without its details."""
 
     async def intercept_service(
-        self, continuation: _Handler, details: grpc.HandlerCallDetails
-    ) -> grpc.RpcMethodHandler[Any, Any] | None:
+        self, continuation: _Continuation, details: grpc.HandlerCallDetails
+    ) -> _Handler:
         handler = await continuation(details)
         if handler is None or details.method.startswith("/grpc."):
             return handler
@@ -163,7 +165,7 @@ async def _guard(context: Any, method: str) -> AsyncIterator[None]:  # noqa: ANN
         metadata = (("grpc-status-details-bin", status.SerializeToString()),)
         code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
         await context.abort(code, status.message, metadata)
-    except (grpc.aio.AbortError, grpc.RpcError):
+    except grpc.aio.AbortError:  # a servicer ended the call itself
         raise
     except Exception:  # noqa: BLE001 - whatever it is must not reach the caller
         _log.exception("failed", method=method, caller=context.peer())

@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from videoteca_core import errors
+from videoteca_core.text import printable
 
 DOMAIN: Final = "videoteca"
+
+_MAX_FIELD_BYTES: Final = 512
+_MAX_CHOICES_BYTES: Final = 4_096
 
 _CODES: Final[tuple[tuple[type[errors.VideotecaError], int], ...]] = (
     (errors.InvalidInput, code_pb2.INVALID_ARGUMENT),
@@ -34,12 +39,31 @@ _GONE: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
 
 def to_status(error: errors.VideotecaError) -> status_pb2.Status:
-    """The status with which a servicer answers an error."""
-    code = next((code for kind, code in _CODES if isinstance(error, kind)), code_pb2.INTERNAL)
-    status = status_pb2.Status(code=code, message=str(error))
+    """The status with which a servicer answers an error.
+
+    It travels three times over in the trailers, which many clients limit to 8 KiB: fields that
+    are long, which only malformed requests have, are cut.
+    """
+    error = type(error)(**{key: _brief(key, value) for key, value in error.fields.items()})
+    status = status_pb2.Status(code=_code(type(error)), message=str(error))
     for detail in _details(error):
         status.details.add().Pack(detail)
     return status
+
+
+def _code(kind: type[errors.VideotecaError]) -> int:
+    return next((code for root, code in _CODES if issubclass(kind, root)), code_pb2.INTERNAL)
+
+
+def _brief(key: str, value: str) -> str:
+    """As much of a field as fits once it is made printable; nothing that UTF-8 can't hold."""
+    value = value.encode(errors="backslashreplace").decode()
+    room = _MAX_CHOICES_BYTES if key == "choices" else _MAX_FIELD_BYTES
+    for index, character in enumerate(value):
+        room -= len(printable(character).encode())
+        if room < 0:
+            return value[:index] + "…"
+    return value
 
 
 def _details(error: errors.VideotecaError) -> Iterator[Message]:
@@ -69,14 +93,15 @@ def from_rpc_error(
     Args:
         error: what the stub raised.
         what: whom the call was for: "tracker" or "peer".
-        address: where that was expected.
+        address: where that was expected; a Path when it is a socket of this machine, and only
+            then a LocalTrouble that comes from there is one of ours.
     """
     try:
         status = rpc_status.from_call(error)
-    except ValueError:  # a status that contradicts itself: go by the code alone
-        status = None
-    known = _from_status(status) if status else None
-    if known:
+        known = _from_status(status) if status else None
+    except (ValueError, DecodeError):  # it contradicts itself, or is no status: go by the code
+        known = None
+    if known and (isinstance(address, Path) or not isinstance(known, errors.LocalTrouble)):
         return known
     detail = error.details() or error.code().name
     if error.code() in _GONE:
@@ -89,12 +114,14 @@ def _from_status(status: status_pb2.Status) -> errors.VideotecaError | None:
     for detail in status.details:
         if detail.Unpack(info) and info.domain == DOMAIN:
             kind = _BY_REASON.get(info.reason)
-            if kind is None:
+            if kind is None or _code(kind) != status.code:
                 return None
             try:
-                return kind(**info.metadata)
-            except (KeyError, IndexError):  # a later version's fields: its own message serves
+                known = kind(**info.metadata)
+                tuple(_details(known))  # fields that can't be sent on were never sent by us
+            except (LookupError, ValueError):  # a later version's fields: its own message serves
                 return None
+            return known
     return None
 
 
