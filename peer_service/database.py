@@ -27,9 +27,9 @@ _MIGRATIONS: Final = (
 
     -- The folders of the last start, for commands that run without a peer. Written by folders.py.
     CREATE TABLE folders (
-        path TEXT PRIMARY KEY,
+        place INTEGER PRIMARY KEY,
         role TEXT NOT NULL CHECK (role IN ('shared', 'received')),
-        place INTEGER NOT NULL
+        path BLOB NOT NULL
     ) STRICT;
 
     -- The digest cache: what was in a file when it had this size, time and inode. Written by

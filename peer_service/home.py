@@ -27,20 +27,22 @@ class Home:
         self.database_path = self.path / "peer.db"
         self._lock_path = self.path / "lock"
 
-    @property
-    def socket_path(self) -> Path:
-        """Where the running peer serves Control: in the home, or in a short path that stands in.
+    def socket_path(self, *, public: bool = True) -> Path:
+        """Where Control is served: in the home, or in a short path that stands in for it.
+
+        Args:
+            public: for other processes to find; otherwise for the process itself.
 
         Raises:
             FolderUnusable: the socket's folder can't be made, or belongs to somebody else.
         """
         folder = self.path / "run"
-        if len(os.fsencode(folder / "control.sock")) > _MAX_SOCKET_BYTES:
+        if len(os.fsencode(folder / "foreground.sock")) > _MAX_SOCKET_BYTES:
             digest = hashlib.sha256(os.fsencode(self.path)).hexdigest()[:16]
             runtime = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
             folder = Path(runtime) / f"videoteca-{os.getuid()}-{digest}"
         make_private(folder)
-        return folder / "control.sock"
+        return folder / ("control.sock" if public else "foreground.sock")
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -79,9 +81,10 @@ class Home:
         """
         if not self.is_locked():
             raise NoPeerRunning(home=self.path)
-        if not self.socket_path.exists():
+        socket = self.socket_path()
+        if not socket.exists():
             raise HomeBusy(home=self.path, pid=self._holder() or "?")
-        return self.socket_path
+        return socket
 
     def _holder(self) -> str:
         return self._lock_path.read_text().strip()

@@ -16,7 +16,8 @@
     │   └── FileMissing
     ├── AlreadyExists           somebody or something has it already
     │   ├── NameTaken
-    │   └── NameInUse
+    │   ├── NameInUse
+    │   └── AlreadyHere
     ├── FailedPrecondition      not possible as things stand
     │   ├── OtherTracker
     │   ├── NameAmbiguous
@@ -56,7 +57,6 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from videoteca_core.text import N_, printable
-
 
 _OUR_WORDS = frozenset({"problem", "state", "what", "detail"})
 """The fields that may hold our own words; the others hold names, which nobody translates."""
@@ -213,6 +213,15 @@ class NameInUse(AlreadyExists):
 
     reason = "NAME_IN_USE"
     text = N_("Another file is shared as '{name}' already: {path}.")
+    resource_type = "video"
+    resource_field = "name"
+
+
+class AlreadyHere(AlreadyExists):
+    """This peer has the video already. Fields: name, path."""
+
+    reason = "ALREADY_HERE"
+    text = N_("You have '{name}' already: {path}.")
     resource_type = "video"
     resource_field = "name"
 

@@ -3,7 +3,6 @@
 from typing import Final
 
 from videoteca.v1 import videoteca_pb2 as pb
-
 from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import Holding, HoldingState, Reachability
 from videoteca_core.errors import InvalidRequest

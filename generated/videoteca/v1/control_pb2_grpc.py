@@ -150,6 +150,7 @@ class ControlServicer:
         NOT_FOUND VIDEO_UNKNOWN
         FAILED_PRECONDITION NAME_AMBIGUOUS: the name means several contents.
         FAILED_PRECONDITION NOT_PUBLISHED: imported, and has no id yet.
+        ALREADY_EXISTS ALREADY_HERE: this peer shares it already.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -70,6 +70,7 @@ class ControlStub:
       NOT_FOUND VIDEO_UNKNOWN
       FAILED_PRECONDITION NAME_AMBIGUOUS: the name means several contents.
       FAILED_PRECONDITION NOT_PUBLISHED: imported, and has no id yet.
+      ALREADY_EXISTS ALREADY_HERE: this peer shares it already.
     """
     ListDownloads: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListDownloadsRequest, _control_pb2.ListDownloadsResponse]
     """Lists the downloads in the order in which they run."""
@@ -132,6 +133,7 @@ class ControlAsyncStub(ControlStub):
       NOT_FOUND VIDEO_UNKNOWN
       FAILED_PRECONDITION NAME_AMBIGUOUS: the name means several contents.
       FAILED_PRECONDITION NOT_PUBLISHED: imported, and has no id yet.
+      ALREADY_EXISTS ALREADY_HERE: this peer shares it already.
     """
     ListDownloads: _aio.UnaryUnaryMultiCallable[_control_pb2.ListDownloadsRequest, _control_pb2.ListDownloadsResponse]  # type: ignore[assignment]
     """Lists the downloads in the order in which they run."""
@@ -221,6 +223,7 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
           NOT_FOUND VIDEO_UNKNOWN
           FAILED_PRECONDITION NAME_AMBIGUOUS: the name means several contents.
           FAILED_PRECONDITION NOT_PUBLISHED: imported, and has no id yet.
+          ALREADY_EXISTS ALREADY_HERE: this peer shares it already.
         """
 
     @_abc_1.abstractmethod

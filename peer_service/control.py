@@ -1,0 +1,167 @@
+"""The servicer of Control: what the owner of this peer may ask of it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import grpc
+
+from peer_service.announcer import Announcer
+from peer_service.control_wire import download_to_wire, query_from_wire, status_to_wire
+from peer_service.downloads.model import Download
+from peer_service.downloads.queue import DownloadQueue
+from peer_service.downloads.resolve import resolve
+from peer_service.downloads.worker import DownloadWorker
+from peer_service.library.library import Library
+from peer_service.status import PeerStatus
+from peer_service.tracker_link import TrackerLink
+from videoteca.v1 import control_pb2 as pb
+from videoteca.v1.control_pb2_grpc import ControlServicer as ControlBase
+from videoteca_core.catalogue import LocatedVideo
+from videoteca_core.errors import AlreadyHere, VideoUnknown
+from videoteca_core.rpc.wire import holding_to_wire
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_WATCH_SECONDS: Final = 0.2
+
+
+class ControlServicer(ControlBase):
+    """Decodes, calls, encodes. What may wait for a disk or a tracker runs in a thread."""
+
+    def __init__(
+        self,
+        *,
+        status: Callable[[], PeerStatus],
+        link: TrackerLink,
+        announcer: Announcer,
+        library: Library,
+        queue: DownloadQueue,
+        worker: DownloadWorker,
+    ) -> None:
+        self._status = status
+        self._link = link
+        self._announcer = announcer
+        self._library = library
+        self._queue = queue
+        self._worker = worker
+
+    async def GetStatus(  # noqa: D102 - the proto documents the calls
+        self, request: pb.GetStatusRequest, context: _Context
+    ) -> pb.GetStatusResponse:
+        return status_to_wire(await asyncio.to_thread(self._status))
+
+    async def Enroll(  # noqa: D102
+        self, request: pb.EnrollRequest, context: _Context
+    ) -> pb.EnrollResponse:
+        lease = await self._announcer.enroll(
+            request.name, host=request.host, port=request.port, claim_code=request.claim_code
+        )
+        return pb.EnrollResponse(peer_id=lease.peer_id)
+
+    async def Share(  # noqa: D102
+        self, request: pb.ShareRequest, context: _Context
+    ) -> AsyncIterator[pb.ShareResponse]:
+        async for progress in self._library.share(Path(request.path)):
+            holding = progress.holding
+            yield pb.ShareResponse(
+                hashed_bytes=progress.hashed_bytes,
+                size_bytes=progress.size_bytes,
+                holding=holding_to_wire(holding) if holding else None,
+            )
+
+    async def Unshare(  # noqa: D102
+        self, request: pb.UnshareRequest, context: _Context
+    ) -> pb.UnshareResponse:
+        await self._library.unshare(request.names)
+        return pb.UnshareResponse()
+
+    async def Enqueue(  # noqa: D102
+        self, request: pb.EnqueueRequest, context: _Context
+    ) -> pb.EnqueueResponse:
+        query = query_from_wire(request)
+        client = self._link.client()
+        video = await asyncio.to_thread(resolve, query, client.locate)
+        download, already_queued = await asyncio.to_thread(
+            self._enqueue, video, query.owner, request.priority
+        )
+        return pb.EnqueueResponse(
+            download=download_to_wire(download), already_queued=already_queued
+        )
+
+    async def ListDownloads(  # noqa: D102
+        self, request: pb.ListDownloadsRequest, context: _Context
+    ) -> pb.ListDownloadsResponse:
+        downloads = await asyncio.to_thread(self._downloads, frozenset())
+        return pb.ListDownloadsResponse(downloads=map(download_to_wire, downloads))
+
+    async def WatchDownloads(  # noqa: D102
+        self, request: pb.WatchDownloadsRequest, context: _Context
+    ) -> AsyncIterator[pb.WatchDownloadsResponse]:
+        wanted = frozenset(request.download_ids)
+        for download_id in wanted:
+            await asyncio.to_thread(self._queue.get, download_id)
+        seen: tuple[Download, ...] | None = None
+        while True:
+            version = self._queue.version
+            downloads = await asyncio.to_thread(self._downloads, wanted)
+            if downloads != seen:
+                seen = downloads
+                yield pb.WatchDownloadsResponse(downloads=map(download_to_wire, downloads))
+            await asyncio.sleep(_WATCH_SECONDS)
+            if not any(download.source for download in downloads):
+                await asyncio.to_thread(self._queue.wait_changed, version, 1.0)
+
+    async def PauseDownload(  # noqa: D102
+        self, request: pb.PauseDownloadRequest, context: _Context
+    ) -> pb.PauseDownloadResponse:
+        download = await asyncio.to_thread(self._queue.pause, request.download_id)
+        return pb.PauseDownloadResponse(download=download_to_wire(download))
+
+    async def ResumeDownload(  # noqa: D102
+        self, request: pb.ResumeDownloadRequest, context: _Context
+    ) -> pb.ResumeDownloadResponse:
+        download = await asyncio.to_thread(self._queue.resume, request.download_id)
+        return pb.ResumeDownloadResponse(download=download_to_wire(download))
+
+    async def RetryDownload(  # noqa: D102
+        self, request: pb.RetryDownloadRequest, context: _Context
+    ) -> pb.RetryDownloadResponse:
+        download = await asyncio.to_thread(self._queue.retry, request.download_id)
+        return pb.RetryDownloadResponse(download=download_to_wire(download))
+
+    async def CancelDownload(  # noqa: D102
+        self, request: pb.CancelDownloadRequest, context: _Context
+    ) -> pb.CancelDownloadResponse:
+        download = await asyncio.to_thread(self._queue.cancel, request.download_id)
+        return pb.CancelDownloadResponse(download=download_to_wire(download))
+
+    async def MoveDownload(  # noqa: D102
+        self, request: pb.MoveDownloadRequest, context: _Context
+    ) -> pb.MoveDownloadResponse:
+        priority = request.priority if request.HasField("priority") else None
+        position = request.position if request.HasField("position") else None
+        download = await asyncio.to_thread(
+            self._queue.move, request.download_id, priority=priority, position=position
+        )
+        return pb.MoveDownloadResponse(download=download_to_wire(download))
+
+    def _enqueue(self, video: LocatedVideo, owner: str, priority: int) -> tuple[Download, bool]:
+        queued = any(each.video_id == video.video_id for each in self._queue.downloads())
+        if not queued:
+            self._refuse_what_is_here(video)
+        return self._queue.enqueue(video, owner=owner, priority=priority)
+
+    def _refuse_what_is_here(self, video: LocatedVideo) -> None:
+        try:
+            here = self._library.find(video_id=video.video_id)
+        except VideoUnknown:
+            return
+        raise AlreadyHere(name=here.holding.name, path=here.path)
+
+    def _downloads(self, wanted: frozenset[int]) -> tuple[Download, ...]:
+        return tuple(
+            self._worker.live(download)
+            for download in self._queue.downloads()
+            if not wanted or download.download_id in wanted
+        )

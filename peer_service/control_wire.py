@@ -1,0 +1,143 @@
+"""The messages of Control, to and from the plain words behind them."""
+
+from typing import Final
+
+from peer_service.downloads.model import Download, DownloadState
+from peer_service.status import PeerStatus, SkippedFile
+from videoteca.v1 import control_pb2 as pb
+from videoteca_core.catalogue import VideoQuery
+from videoteca_core.errors import InvalidRequest
+from videoteca_core.rpc.wire import (
+    endpoint_from_wire,
+    endpoint_to_wire,
+    holding_from_wire,
+    holding_to_wire,
+    reachability_from_wire,
+    reachability_to_wire,
+)
+
+_STATE_TO_WIRE: Final = {
+    DownloadState.WAITING: pb.DOWNLOAD_STATE_WAITING,
+    DownloadState.RUNNING: pb.DOWNLOAD_STATE_RUNNING,
+    DownloadState.PAUSED: pb.DOWNLOAD_STATE_PAUSED,
+    DownloadState.DONE: pb.DOWNLOAD_STATE_DONE,
+    DownloadState.FAILED: pb.DOWNLOAD_STATE_FAILED,
+    DownloadState.CANCELLED: pb.DOWNLOAD_STATE_CANCELLED,
+}
+_STATE_FROM_WIRE: Final = {wire: state for state, wire in _STATE_TO_WIRE.items()}
+
+
+def download_to_wire(download: Download) -> pb.Download:
+    """The message of a download."""
+    return pb.Download(
+        download_id=download.download_id,
+        name=download.name,
+        video_id=download.video_id,
+        size_bytes=download.size_bytes,
+        state=_STATE_TO_WIRE[download.state],
+        verified_bytes=download.verified_bytes,
+        priority=download.priority,
+        failed_tries=download.failed_tries,
+        reason=download.reason,
+        message=download.message,
+        source=download.source,
+        rate=download.rate,
+        path=download.path,
+        owner=download.owner,
+    )
+
+
+def download_from_wire(message: pb.Download) -> Download:
+    """A download."""
+    return Download(
+        download_id=message.download_id,
+        name=message.name,
+        video_id=message.video_id,
+        size_bytes=message.size_bytes,
+        owner=message.owner,
+        state=_STATE_FROM_WIRE[message.state],
+        verified_bytes=message.verified_bytes,
+        priority=message.priority,
+        failed_tries=message.failed_tries,
+        reason=message.reason,
+        message=message.message,
+        source=message.source,
+        rate=message.rate,
+        path=message.path,
+    )
+
+
+def query_to_wire(query: VideoQuery, priority: int) -> pb.EnqueueRequest:
+    """The message that asks for a video."""
+    if query.video_id:
+        return pb.EnqueueRequest(video_id=query.video_id, owner=query.owner, priority=priority)
+    return pb.EnqueueRequest(name=query.name, owner=query.owner, priority=priority)
+
+
+def query_from_wire(message: pb.EnqueueRequest) -> VideoQuery:
+    """Which video is asked for.
+
+    Raises:
+        InvalidRequest: none is.
+    """
+    if not (message.name or message.video_id):
+        raise InvalidRequest(field="video", problem="a name or an id is missing")
+    return VideoQuery(name=message.name, video_id=message.video_id, owner=message.owner)
+
+
+def status_to_wire(status: PeerStatus) -> pb.GetStatusResponse:
+    """The message of a peer's status."""
+    return pb.GetStatusResponse(
+        name=status.name,
+        peer_id=status.peer_id,
+        tracker=status.tracker,
+        registered=status.registered,
+        problem=status.problem,
+        reachability=reachability_to_wire(status.reachability),
+        endpoint=endpoint_to_wire(status.endpoint) if status.endpoint else None,
+        listen_port=status.listen_port,
+        shared_folders=status.shared_folders,
+        received_folder=status.received_folder,
+        shared=map(holding_to_wire, status.shared),
+        skipped=[
+            pb.SkippedFile(path=file.path, reason=file.reason, message=file.message)
+            for file in status.skipped
+        ],
+        hashing=status.hashing,
+        uploads=status.uploads,
+        max_uploads=status.max_uploads,
+        uploaded_bytes=status.uploaded_bytes,
+        downloaded_bytes=status.downloaded_bytes,
+        downloads=[
+            pb.DownloadCount(state=_STATE_TO_WIRE[state], count=count)
+            for state, count in status.downloads.items()
+        ],
+        pid=status.pid,
+    )
+
+
+def status_from_wire(message: pb.GetStatusResponse) -> PeerStatus:
+    """A peer's status."""
+    return PeerStatus(
+        name=message.name,
+        peer_id=message.peer_id,
+        tracker=message.tracker,
+        registered=message.registered,
+        problem=message.problem,
+        reachability=reachability_from_wire(message.reachability),
+        endpoint=endpoint_from_wire(message.endpoint) if message.HasField("endpoint") else None,
+        listen_port=message.listen_port,
+        shared_folders=tuple(message.shared_folders),
+        received_folder=message.received_folder,
+        shared=tuple(map(holding_from_wire, message.shared)),
+        skipped=tuple(
+            SkippedFile(file.path, file.reason, file.message) for file in message.skipped
+        ),
+        hashing=message.hashing,
+        uploads=message.uploads,
+        max_uploads=message.max_uploads,
+        uploaded_bytes=message.uploaded_bytes,
+        downloaded_bytes=message.downloaded_bytes,
+        downloads={_STATE_FROM_WIRE[each.state]: each.count for each in message.downloads},
+        pid=message.pid,
+    )
