@@ -10,7 +10,7 @@ LOCK = $(DEV)/uv pip compile --quiet --universal --python-version 3.11 --generat
 GENERATED := generated
 LOCALE := cli/locale
 PROTOS := $(wildcard protos/videoteca/v1/*.proto)
-SOURCES := videoteca_core tracker_service peer_service cli tests benchmarks
+SOURCES := videoteca_core tracker_service peer_service cli tests benchmarks tools
 
 .PHONY: help demo test check check-stubs check-translations format generate translations bench lock clean
 

@@ -46,12 +46,12 @@ class ControlServicer(ControlBase):
         self._queue = queue
         self._worker = worker
 
-    async def GetStatus(  # noqa: D102 - the proto documents the calls
+    async def GetStatus(
         self, request: pb.GetStatusRequest, context: _Context
     ) -> pb.GetStatusResponse:
         return status_to_wire(await asyncio.to_thread(self._status))
 
-    async def Enroll(  # noqa: D102
+    async def Enroll(
         self, request: pb.EnrollRequest, context: _Context
     ) -> pb.EnrollResponse:
         lease = await self._announcer.enroll(
@@ -59,7 +59,7 @@ class ControlServicer(ControlBase):
         )
         return pb.EnrollResponse(peer_id=lease.peer_id)
 
-    async def Share(  # noqa: D102
+    async def Share(
         self, request: pb.ShareRequest, context: _Context
     ) -> AsyncIterator[pb.ShareResponse]:
         async for progress in self._library.share(Path(request.path)):
@@ -70,13 +70,13 @@ class ControlServicer(ControlBase):
                 holding=holding_to_wire(holding) if holding else None,
             )
 
-    async def Unshare(  # noqa: D102
+    async def Unshare(
         self, request: pb.UnshareRequest, context: _Context
     ) -> pb.UnshareResponse:
         await self._library.unshare(request.names)
         return pb.UnshareResponse()
 
-    async def Enqueue(  # noqa: D102
+    async def Enqueue(
         self, request: pb.EnqueueRequest, context: _Context
     ) -> pb.EnqueueResponse:
         query = query_from_wire(request)
@@ -89,13 +89,13 @@ class ControlServicer(ControlBase):
             download=download_to_wire(download), already_queued=already_queued
         )
 
-    async def ListDownloads(  # noqa: D102
+    async def ListDownloads(
         self, request: pb.ListDownloadsRequest, context: _Context
     ) -> pb.ListDownloadsResponse:
         downloads = await asyncio.to_thread(self._downloads, frozenset())
         return pb.ListDownloadsResponse(downloads=map(download_to_wire, downloads))
 
-    async def WatchDownloads(  # noqa: D102
+    async def WatchDownloads(
         self, request: pb.WatchDownloadsRequest, context: _Context
     ) -> AsyncIterator[pb.WatchDownloadsResponse]:
         wanted = frozenset(request.download_ids)
@@ -112,31 +112,31 @@ class ControlServicer(ControlBase):
             if not any(download.source for download in downloads):
                 await asyncio.to_thread(self._queue.wait_changed, version, 1.0)
 
-    async def PauseDownload(  # noqa: D102
+    async def PauseDownload(
         self, request: pb.PauseDownloadRequest, context: _Context
     ) -> pb.PauseDownloadResponse:
         download = await asyncio.to_thread(self._queue.pause, request.download_id)
         return pb.PauseDownloadResponse(download=download_to_wire(download))
 
-    async def ResumeDownload(  # noqa: D102
+    async def ResumeDownload(
         self, request: pb.ResumeDownloadRequest, context: _Context
     ) -> pb.ResumeDownloadResponse:
         download = await asyncio.to_thread(self._queue.resume, request.download_id)
         return pb.ResumeDownloadResponse(download=download_to_wire(download))
 
-    async def RetryDownload(  # noqa: D102
+    async def RetryDownload(
         self, request: pb.RetryDownloadRequest, context: _Context
     ) -> pb.RetryDownloadResponse:
         download = await asyncio.to_thread(self._queue.retry, request.download_id)
         return pb.RetryDownloadResponse(download=download_to_wire(download))
 
-    async def CancelDownload(  # noqa: D102
+    async def CancelDownload(
         self, request: pb.CancelDownloadRequest, context: _Context
     ) -> pb.CancelDownloadResponse:
         download = await asyncio.to_thread(self._queue.cancel, request.download_id)
         return pb.CancelDownloadResponse(download=download_to_wire(download))
 
-    async def MoveDownload(  # noqa: D102
+    async def MoveDownload(
         self, request: pb.MoveDownloadRequest, context: _Context
     ) -> pb.MoveDownloadResponse:
         priority = request.priority if request.HasField("priority") else None
