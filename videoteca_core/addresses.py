@@ -99,7 +99,7 @@ def _split(text: str, default_port: int) -> tuple[str, int]:
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
             raise InvalidAddress(address=text, problem="write [IPv6]:PORT")
-        port = rest[1:] or port
+        port = rest[1:] if rest else port
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     if not host:
