@@ -4,14 +4,19 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import socket
 import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from videoteca_core.errors import FolderUnusable, HomeBusy, NoPeerRunning
 
 _MAX_SOCKET_BYTES = 100  # a Unix domain socket's path has 104 bytes on macOS, 108 on Linux
+
+_LOCK_SECONDS = 0.5
 
 
 class Home:
@@ -52,10 +57,7 @@ class Home:
             HomeBusy: another process holds it.
         """
         with self._lock_path.open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise HomeBusy(home=self.path, pid=self._holder() or "?") from None
+            self._lock(file)
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
@@ -64,27 +66,46 @@ class Home:
             finally:
                 file.truncate(0)
 
-    def is_locked(self) -> bool:
-        """Whether a process holds the home now."""
-        try:
-            with self.locked():
-                return False
-        except HomeBusy:
-            return True
-
     def running_socket(self) -> Path:
         """The socket of the peer that runs on this home.
 
         Raises:
             NoPeerRunning: none does.
-            HomeBusy: the process that holds the home is not a peer.
+            HomeBusy: the process that holds the home is not a peer that can be asked.
         """
-        if not self.is_locked():
-            raise NoPeerRunning(home=self.path)
-        socket = self.socket_path()
-        if not socket.exists():
-            raise HomeBusy(home=self.path, pid=self._holder() or "?")
-        return socket
+        path = self.socket_path()
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(path))
+            except OSError:
+                if self._is_locked():
+                    raise self._busy() from None
+                raise NoPeerRunning(home=self.path) from None
+        return path
+
+    def _lock(self, file: IO[str]) -> None:
+        """Wait a moment: who asks whether the home is locked holds it for an instant."""
+        deadline = time.monotonic() + _LOCK_SECONDS
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise self._busy() from None
+                time.sleep(_LOCK_SECONDS / 10)
+            else:
+                return
+
+    def _is_locked(self) -> bool:
+        with self._lock_path.open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+
+    def _busy(self) -> HomeBusy:
+        return HomeBusy(home=self.path, pid=self._holder() or "?")
 
     def _holder(self) -> str:
         return self._lock_path.read_text().strip()
