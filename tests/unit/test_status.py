@@ -209,7 +209,9 @@ def test_another_domain_is_not_ours(domain: str) -> None:
     assert isinstance(from_rpc_error(failed_call(status), "peer", THERE), RemoteFailure)
 
 
-@pytest.mark.parametrize("code", [code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED])
+@pytest.mark.parametrize(
+    "code", [code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED, code_pb2.CANCELLED]
+)
 def test_who_does_not_answer_is_unreachable(code: int) -> None:
     back = from_rpc_error(FailedCall(code, "Connection refused"), "tracker", THERE)
     assert isinstance(back, Unreachable)

@@ -28,7 +28,8 @@ _Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable[_Handle
 class Server:
     """An asyncio gRPC server whose servicers raise VideotecaErrors.
 
-    Add servicers to :attr:`grpc`, then :meth:`start` and at the end :meth:`stop`.
+    Make it inside the event loop, add servicers to :attr:`grpc`, then :meth:`start` and at the
+    end :meth:`stop`.
 
     Args:
         services: full names of the services, to be reflected and reported healthy; none for a

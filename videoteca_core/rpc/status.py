@@ -35,7 +35,12 @@ _CODES: Final[tuple[tuple[type[errors.VideotecaError], int], ...]] = (
     (errors.LocalTrouble, code_pb2.FAILED_PRECONDITION),
 )
 
-_GONE: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+_GONE: Final = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED,
+    # What a server that is stopping answers to a call that comes just then.
+    grpc.StatusCode.CANCELLED,
+)
 
 
 def to_status(error: errors.VideotecaError) -> status_pb2.Status:
