@@ -321,6 +321,22 @@ def test_a_graceful_stop_lets_a_stream_end_and_refuses_new_calls() -> None:
     run(scenario)
 
 
+def test_health_tells_of_a_stop_before_it_comes() -> None:
+    async def scenario() -> None:
+        server = Server([PEER])
+        port = await server.start(ANY_PORT)
+        async with asyncio_channel(Endpoint("127.0.0.1", port)) as channel:
+            health: Any = health_pb2_grpc.HealthStub(channel)
+            watch = health.Watch(health_pb2.HealthCheckRequest(service=PEER), timeout=10)
+            assert (await watch.read()).status == SERVING
+            stopping = asyncio.create_task(server.stop(10))
+            assert (await watch.read()).status == NOT_SERVING
+            watch.cancel()
+            await stopping
+
+    asyncio.run(scenario())
+
+
 def test_a_stop_does_not_wait_for_ever() -> None:
     async def scenario(server: Server, peer: OddPeer, stub: Any) -> None:
         call = stub.FetchVideo(pb.FetchVideoRequest(name="clip.mp4"))

@@ -184,6 +184,16 @@ def test_a_read_only_database_is_an_error_at_once(open_folder: Path, mode: int) 
     assert str(path) in str(caught.value)
 
 
+def test_a_database_that_cannot_be_made_durable_is_not_used(open_folder: Path) -> None:
+    path = open_folder / "some.db"
+    fill(path, rows=3)
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = DELETE")
+    path.chmod(0o444)
+    with ordinary_user(), pytest.raises(FileUnreadable):
+        open_database(path, OURS)
+
+
 def test_a_database_cannot_be_made_in_a_read_only_folder(open_folder: Path) -> None:
     open_folder.chmod(0o555)
     with ordinary_user(), pytest.raises(FileUnreadable):
