@@ -1,1 +1,1 @@
-"""What this peer shares: the folders, what is in their files, and how they are read."""
+"""The shared folders: what is in them, what it hashes to, and what of it is shared."""

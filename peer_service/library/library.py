@@ -1,0 +1,414 @@
+"""The library: the one writer of what this peer shares."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from peer_service.database import PeerDatabase
+from peer_service.library.cache import DigestCache
+from peer_service.library.hashing import HashJob, Stopped
+from peer_service.library.model import FileStamp, FoundFile, SharedVideo, ShareProgress
+from peer_service.library.placing import place, unreadable
+from peer_service.library.reading import open_below
+from peer_service.library.scan import Scan, Selection, scan, select, skipped_file
+from peer_service.library.settling import Settling
+from peer_service.library.shelf import Shelf
+from peer_service.status import SkippedFile
+from videoteca_core.catalogue import Holding
+from videoteca_core.errors import (
+    FileChanged,
+    LocalTrouble,
+    NameInUse,
+    VideotecaError,
+    VideoUnknown,
+)
+from videoteca_core.manifest import Manifest, valid_video_id
+from videoteca_core.names import valid_name
+
+_log: Final = structlog.get_logger()
+
+_MOST_TIME_SCANNING: Final = 1 / 20
+_LONGEST_INTERVAL_SECONDS: Final = 4.0  # a still file is shared within 10 s
+_RETRY_SECONDS: Final = 10.0
+_PROGRESS_SECONDS: Final = 0.2
+
+
+@dataclass(frozen=True)
+class _View:
+    """What the last look at the folders found.
+
+    Attributes:
+        waiting: files that can be shared and are not hashed yet, by name.
+        settled: the paths of those that have been still for long enough.
+    """
+
+    scan: Scan
+    selection: Selection
+    waiting: dict[str, FoundFile]
+    settled: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """A file that could not be hashed or shared as it is."""
+
+    file: FoundFile
+    retry_at: float
+    skipped: SkippedFile
+
+
+class Library:
+    """What is in the shared folders, hashed and watched.
+
+    Args:
+        database: where digests and withheld names are remembered.
+        folders: the shared folders; in the first one other files are linked.
+        settle_seconds: how long a file must be still before it is hashed.
+        interval_seconds: how often to look; less often when a look takes long.
+        clock: seconds that never jump.
+
+    Attributes:
+        hashed_bytes: bytes of all files hashed since this peer started.
+
+    Raises:
+        DiskFull, DatabaseCorrupt, FileUnreadable: the database can't be used.
+    """
+
+    def __init__(
+        self,
+        database: PeerDatabase,
+        folders: Sequence[Path],
+        *,
+        settle_seconds: float = 2.0,
+        interval_seconds: float = 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.hashed_bytes = 0
+        self._folders = tuple(dict.fromkeys(folder.absolute() for folder in folders))
+        self._interval_seconds = interval_seconds
+        self._clock = clock
+        # Usable from any thread.
+        self._cache = DigestCache(database)
+        self._shelf = Shelf()
+        self._placing = threading.Lock()
+        # Touched by the thread that looks, one at a time.
+        self._settling = Settling(settle_seconds)
+        # Replaced as a whole.
+        self._view = _View(Scan({}, (), ()), Selection({}, ()), {}, frozenset())
+        # Touched on the event loop only.
+        self._jobs: dict[str, HashJob] = {}
+        self._failures: dict[str, _Failure] = {}
+
+    # What is shared
+
+    @property
+    def version(self) -> int:
+        """Another number after every change of what is shared."""
+        return self._shelf.version
+
+    async def changed(self, since: int) -> int:
+        """Wait until the version is another one, and return it."""
+        return await self._shelf.changed(since)
+
+    def holdings(self) -> tuple[Holding, ...]:
+        """What is shared, by name."""
+        return self._shelf.holdings()
+
+    def find(self, *, name: str = "", video_id: str = "") -> SharedVideo:
+        """The shared video of that name or id; never blocks, from any thread.
+
+        Raises:
+            VideoUnknown: it is not shared.
+            InvalidName, InvalidVideoId: it could not be.
+        """
+        if video_id:
+            video = self._shelf.identified(valid_video_id(video_id))
+        else:
+            video = self._shelf.named(valid_name(name))
+        if not video:
+            raise VideoUnknown(video=video_id or name)
+        return video
+
+    def skipped(self) -> tuple[SkippedFile, ...]:
+        """The files that are not shared, and why."""
+        view = self._view
+        failed = (failure.skipped for failure in self._failures.values() if self._holds(failure))
+        return (*view.scan.skipped, *view.selection.skipped, *failed)
+
+    @property
+    def hashing(self) -> int:
+        """How many files wait to be hashed, or are being hashed."""
+        waiting = {
+            file.path
+            for name, file in self._view.waiting.items()
+            if not self._is_shared(name, file) and file.path not in self._failures
+        }
+        return len(waiting | self._jobs.keys())
+
+    # What the owner and the downloads ask
+
+    async def share(self, path: Path) -> AsyncIterator[ShareProgress]:
+        """Share a file now, and a withheld name again.
+
+        A file of a shared folder is shared where it is; any other is linked into the first one,
+        or copied where it can't be.
+
+        Yields:
+            The progress of hashing; at the end once with the holding.
+
+        Raises:
+            FileMissing: there is no such file, or it is not a regular one.
+            InvalidName: its name can't be used.
+            NameInUse: another file has the name.
+            FileChanged: it was written to meanwhile.
+            FileUnreadable, DiskFull: it can't be read, linked or copied.
+        """
+        name = valid_name(path.name)
+        stopped = threading.Event()
+        try:
+            file = await asyncio.to_thread(self._bring, path, name, stopped)
+        finally:
+            stopped.set()  # when the caller is gone, a copy under way is given up
+        await asyncio.to_thread(self._cache.lift, name)
+        job = self._start_job(name, file)
+        while not job.task.done():
+            yield ShareProgress(job.hashed_bytes, file.stamp.size_bytes)
+            await asyncio.wait({job.task}, timeout=_PROGRESS_SECONDS)
+        video = job.task.result()
+        yield ShareProgress(file.stamp.size_bytes, file.stamp.size_bytes, video.holding)
+
+    async def unshare(self, names: Iterable[str]) -> None:
+        """Stop sharing videos, all or none, durably, and leave their files where they are.
+
+        Raises:
+            VideoUnknown: a name is not shared.
+            InvalidName: a name could not be.
+        """
+        videos = [self.find(name=name) for name in names]
+        own_names = [video.holding.name for video in videos]
+        await asyncio.to_thread(self._cache.withhold, own_names)
+        for name in own_names:
+            video = self._shelf.named(name)
+            if video:
+                self._shelf.withdraw(video)
+
+    def add_received(self, path: Path, manifest: Manifest) -> None:
+        """Share a finished download at once, from any thread, if it is in a shared folder.
+
+        What stands in the way, such as its name, is found and reported by the next look.
+        """
+        place_of_file = self._place_of(path.absolute())
+        if not place_of_file:
+            return
+        try:
+            file = _found(*place_of_file)
+            if file.stamp.size_bytes == manifest.size_bytes:
+                self._remember(file, manifest)
+                self._publish(valid_name(path.name), file, manifest)
+        except (OSError, VideotecaError) as error:
+            _log.warning("download not shared", path=str(path), problem=str(error))
+
+    # What goes on by itself
+
+    async def run(self) -> None:
+        """Look at the folders and hash what is new in them, until cancelled."""
+        new_view = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._watch(new_view))
+                tasks.create_task(self._hash_settled(new_view))
+        finally:
+            for job in self._jobs.values():
+                job.stop()
+
+    async def _watch(self, new_view: asyncio.Event) -> None:
+        forgotten = False
+        while True:
+            started = time.monotonic()
+            self._view = await asyncio.to_thread(self._look)
+            new_view.set()
+            if not forgotten:
+                forgotten = True
+                await asyncio.to_thread(self._forget_stale, self._view.scan)
+            enough = (time.monotonic() - started) / _MOST_TIME_SCANNING
+            await asyncio.sleep(max(self._interval_seconds, min(enough, _LONGEST_INTERVAL_SECONDS)))
+
+    def _look(self) -> _View:
+        """Look at the folders, withdraw what is no longer there, share what is known."""
+        shared = self._shelf.videos()  # first: what comes while looking is no business of this look
+        found = scan(self._folders)
+        selection = select(found.files.values(), self._cache)
+        for video in shared:
+            if selection.chosen.get(video.holding.name) != video.file:
+                self._shelf.withdraw(video)
+                _log.info("withdrawn", name=video.holding.name, path=video.file.path)
+        waiting = {}
+        for name, file in selection.chosen.items():
+            if self._is_shared(name, file) or self._cache.is_withheld(name):
+                continue
+            manifest = self._cache.get(file.path, file.stamp)
+            if not (manifest and self._publish_known(name, file, manifest)):
+                waiting[name] = file
+        settled = self._settling.observe(waiting.values(), self._clock())
+        return _View(found, selection, waiting, settled)
+
+    def _forget_stale(self, found: Scan) -> None:
+        """Forget the digests of files that are gone, unless their whole folder is away."""
+        closed = tuple(os.path.join(folder, "") for folder in found.closed)  # noqa: PTH118
+
+        def is_stale(path: str) -> bool:
+            return not (path in found.files or path.startswith(closed) or os.path.lexists(path))
+
+        try:
+            self._cache.prune(is_stale)
+        except LocalTrouble as error:
+            _log.warning("digests not forgotten", problem=str(error))
+
+    async def _hash_settled(self, new_view: asyncio.Event) -> None:
+        while True:
+            await new_view.wait()
+            new_view.clear()
+            view = self._view
+            now = self._clock()
+            self._failures = {
+                path: failure
+                for path, failure in self._failures.items()
+                if self._holds(failure) and now < failure.retry_at
+            }
+            # The small ones first: they are not to wait for the big ones.
+            for name, file in sorted(view.waiting.items(), key=lambda it: it[1].stamp.size_bytes):
+                if file.path in view.settled and file.path not in self._failures:
+                    job = self._start_job(name, file)
+                    await asyncio.wait({job.task})
+                    _check_expected(job.task.exception())
+
+    # One file
+
+    def _start_job(self, name: str, file: FoundFile) -> HashJob:
+        """Hash and share a file, or join the job that does."""
+        job = self._jobs.get(file.path)
+        if not job or job.file != file:
+            job = HashJob(name, file)
+            job.task = asyncio.create_task(self._hash_and_publish(job))
+            self._jobs[file.path] = job
+            job.task.add_done_callback(lambda _: self._end_job(job))
+        return job
+
+    async def _hash_and_publish(self, job: HashJob) -> SharedVideo:
+        video = self._shelf.named(job.name)
+        if video and video.file == job.file:
+            return video
+        manifest = self._cache.get(job.file.path, job.file.stamp)
+        if not manifest:
+            try:
+                manifest = await asyncio.to_thread(job.run)
+            finally:
+                self.hashed_bytes += job.hashed_bytes
+            await asyncio.to_thread(self._remember, job.file, manifest)
+        video = self._publish(job.name, job.file, manifest)
+        _log.info("shared", name=job.name, video_id=video.holding.video_id, path=job.file.path)
+        return video
+
+    def _end_job(self, job: HashJob) -> None:
+        if self._jobs.get(job.file.path) is job:
+            del self._jobs[job.file.path]
+        error = None if job.task.cancelled() else job.task.exception()
+        # After a change the next look sees what the file is now.
+        if isinstance(error, VideotecaError) and not isinstance(error, FileChanged):
+            retry_at = self._clock() + _RETRY_SECONDS
+            skipped = skipped_file(job.file.path, error)
+            self._failures[job.file.path] = _Failure(job.file, retry_at, skipped)
+
+    def _publish(self, name: str, file: FoundFile, manifest: Manifest) -> SharedVideo:
+        """Put a video on the shelf, unless its owner does not want it there.
+
+        Raises:
+            NameInUse: another file is shared under the name.
+        """
+        video = SharedVideo.of(name, manifest, file)
+        self._shelf.put(video)
+        if self._cache.is_withheld(name):  # looked at last: it may have been withheld meanwhile
+            self._shelf.withdraw(video)
+        return video
+
+    def _publish_known(self, name: str, file: FoundFile, manifest: Manifest) -> bool:
+        try:
+            self._publish(name, file, manifest)
+        except NameInUse:  # somebody has shared another file of that name during this look
+            return False
+        return True
+
+    def _remember(self, file: FoundFile, manifest: Manifest) -> None:
+        """Cache a digest; without room for it the video is shared all the same."""
+        try:
+            self._cache.put(file.path, file.stamp, manifest)
+        except LocalTrouble as error:
+            _log.warning("digest not remembered", path=file.path, problem=str(error))
+
+    def _bring(self, path: Path, name: str, stopped: threading.Event) -> FoundFile:
+        """Find the file in a shared folder, or bring it there."""
+
+        def go_on() -> None:
+            if stopped.is_set():
+                raise Stopped
+
+        path = path.absolute()
+        with self._placing:
+            where = self._place_of(path)
+            folder, parts = where or (self._folders[0], (name,))
+            self._check_free(name, str(folder.joinpath(*parts)))
+            if not where:
+                place(path, folder, name, go_on)
+        try:
+            return _found(folder, parts)
+        except OSError as error:
+            raise unreadable(path, error) from error
+
+    def _check_free(self, name: str, path: str) -> None:
+        """Check that no other file has the name."""
+        video = self._shelf.named(name)
+        for file in (video and video.file, self._view.selection.chosen.get(name)):
+            if file and file.path != path and os.path.lexists(file.path):
+                raise NameInUse(name=name, path=file.path)
+        if video and video.file.path != path:  # gone, and not noticed yet
+            self._shelf.withdraw(video)
+
+    def _place_of(self, path: Path) -> tuple[Path, tuple[str, ...]] | None:
+        """Where in a shared folder a file is; none for hidden subfolders and for elsewhere."""
+        real = path.parent.resolve() / path.name
+        for folder in self._folders:
+            root = folder.resolve()
+            if real.is_relative_to(root):
+                parts = real.relative_to(root).parts
+                if not any(part.startswith(".") for part in parts):
+                    return folder, parts
+        return None
+
+    def _is_shared(self, name: str, file: FoundFile) -> bool:
+        video = self._shelf.named(name)
+        return video is not None and video.file == file
+
+    def _holds(self, failure: _Failure) -> bool:
+        """Whether a failed file is still as it was."""
+        return self._view.scan.files.get(failure.file.path) == failure.file
+
+
+def _found(folder: Path, parts: tuple[str, ...]) -> FoundFile:
+    opened = open_below(folder, parts)
+    try:
+        return FoundFile(folder, parts, FileStamp.of(os.fstat(opened)))
+    finally:
+        os.close(opened)
+
+
+def _check_expected(error: BaseException | None) -> None:
+    """Raise what a job ended with by a mistake of this program; what it reports is recorded."""
+    if error and not isinstance(error, VideotecaError | Stopped):
+        raise error

@@ -1,0 +1,158 @@
+"""The public Peer service: what other peers and trackers ask of this one."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Final, Protocol
+
+import grpc
+
+from peer_service import wire
+from peer_service.library.model import SharedVideo
+from peer_service.slots import Slot, UploadSlots, grant
+from peer_service.uploads import UploadCounters, chunks
+from videoteca.v1 import videoteca_pb2 as pb
+from videoteca.v1 import videoteca_pb2_grpc
+from videoteca_core.addresses import Endpoint
+from videoteca_core.errors import OffsetOutOfRange, ReaderStalled
+
+STALL_SECONDS: Final = 30.0
+"""A write that does not go through for so long ends its stream."""
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class Videos(Protocol):
+    """What is shared."""
+
+    def find(self, *, name: str = "", video_id: str = "") -> SharedVideo:
+        """The video of that name or id.
+
+        Raises:
+            VideoUnknown, InvalidName, InvalidVideoId: see their classes.
+        """
+
+
+class Prover(Protocol):
+    """What vouches for this peer."""
+
+    def answer(self, challenge: bytes, name: str, endpoint: Endpoint) -> bytes:
+        """The proof that this peer registered that name at that address.
+
+        Raises:
+            NotThisPeer: it did not.
+        """
+
+
+class PeerServicer(videoteca_pb2_grpc.PeerServicer):
+    """Serves what is shared to whoever asks.
+
+    Args:
+        library: what is shared.
+        slots: how many may be sent at once.
+        identity: answers challenges.
+        counters: where to count what is sent.
+        stall_seconds: how long a reader may not read.
+    """
+
+    def __init__(
+        self,
+        library: Videos,
+        slots: UploadSlots,
+        identity: Prover,
+        counters: UploadCounters,
+        *,
+        stall_seconds: float = STALL_SECONDS,
+    ) -> None:
+        self._library = library
+        self._slots = slots
+        self._identity = identity
+        self._counters = counters
+        self._stall_seconds = stall_seconds
+        self._readers = ThreadPoolExecutor(slots.limit, thread_name_prefix="upload")
+
+    def close(self) -> None:
+        """Let the threads that read end; no call may be running."""
+        self._readers.shutdown(wait=False)
+
+    async def FetchVideo(
+        self, request: pb.FetchVideoRequest, context: _Context
+    ) -> AsyncIterator[pb.FetchVideoResponse]:
+        """See the protocol."""
+        asked = wire.fetch_request_from_wire(request)
+        video = self._find(asked.video)
+        size = video.manifest.size_bytes
+        offset = asked.offset_bytes
+        if offset > size:
+            raise OffsetOutOfRange(offset_bytes=offset, size_bytes=size)
+        wanted = size - offset
+        if asked.length_bytes is not None:
+            wanted = min(wanted, asked.length_bytes)
+        piece_size = video.manifest.piece_size
+        async with self._slots.hold() as slot:
+            others_wait = self._slots.waiting > 0
+            granted = grant(offset, wanted, piece_size, others_wait=others_wait)
+            header = wire.FetchHeader(size, video.manifest.video_id, piece_size, offset, granted)
+            watch = _StallWatch(slot, self._stall_seconds)
+            with watch:
+                yield wire.fetch_header_to_wire(header)
+            async with contextlib.aclosing(chunks(video, offset, granted, self._readers)) as parts:
+                async for chunk in parts:
+                    with watch:
+                        yield wire.chunk_to_wire(chunk)
+                    self._counters.uploaded_bytes += len(chunk)
+
+    async def GetManifest(
+        self, request: pb.GetManifestRequest, context: _Context
+    ) -> pb.GetManifestResponse:
+        """See the protocol."""
+        return wire.manifest_to_wire(self._find(wire.video_key_from_wire(request)).manifest)
+
+    async def Identify(self, request: pb.IdentifyRequest, context: _Context) -> pb.IdentifyResponse:
+        """See the protocol."""
+        asked = wire.challenge_from_wire(request)
+        proof = self._identity.answer(asked.challenge, asked.name, asked.endpoint)
+        return pb.IdentifyResponse(proof=proof)
+
+    def _find(self, key: wire.VideoKey) -> SharedVideo:
+        return self._library.find(name=key.name, video_id=key.video_id)
+
+
+class _StallWatch:
+    """Bounds the time of each write, which is what the body of its block waits for.
+
+    A reader that stalls loses its slot at once. When it reads on after all, it is told so; when
+    it does not, the call is cancelled after as long again, with all that it holds in memory.
+
+    Raises:
+        ReaderStalled: at the end of a block that took too long.
+    """
+
+    def __init__(self, slot: Slot, seconds: float) -> None:
+        self._slot = slot
+        self._seconds = seconds
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._stalled = False
+        self._timer: asyncio.TimerHandle
+
+    def __enter__(self) -> None:
+        self._timer = self._loop.call_later(self._seconds, self._stall)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+        if self._stalled and not error:
+            raise ReaderStalled(seconds=f"{self._seconds:g}")
+
+    def _stall(self) -> None:
+        self._stalled = True
+        self._slot.release()
+        if self._task:
+            self._timer = self._loop.call_later(self._seconds, self._task.cancel)

@@ -1,0 +1,114 @@
+"""The messages of the public Peer service, from the wire and to it."""
+
+from dataclasses import dataclass
+
+from videoteca.v1 import videoteca_pb2 as pb
+from videoteca_core.addresses import Endpoint
+from videoteca_core.errors import InvalidAddress, InvalidRequest
+from videoteca_core.identity import CHALLENGE_BYTES
+from videoteca_core.manifest import Manifest
+from videoteca_core.text import N_
+
+
+@dataclass(frozen=True)
+class VideoKey:
+    """Which video of a peer: by id or by name, the other being empty."""
+
+    video_id: str = ""
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class FetchRequest:
+    """Which range of which video; no length: to the end."""
+
+    video: VideoKey
+    offset_bytes: int = 0
+    length_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class FetchHeader:
+    """What is going to be streamed."""
+
+    size_bytes: int
+    video_id: str
+    piece_size_bytes: int
+    offset_bytes: int
+    granted_bytes: int
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """A tracker's challenge of 32 bytes, and for whom at which address it is."""
+
+    challenge: bytes
+    name: str
+    endpoint: Endpoint
+
+
+def video_key_from_wire(message: pb.FetchVideoRequest | pb.GetManifestRequest) -> VideoKey:
+    """Which video is asked for.
+
+    Raises:
+        InvalidRequest: it does not say.
+    """
+    if not message.WhichOneof("video"):
+        raise InvalidRequest(field="video", problem=N_("give a video_id or a name"))
+    return VideoKey(message.video_id, message.name)
+
+
+def fetch_request_from_wire(message: pb.FetchVideoRequest) -> FetchRequest:
+    """Which range of which video is asked for.
+
+    Raises:
+        InvalidRequest: it does not say which video, or a number is negative.
+    """
+    length = message.length_bytes if message.HasField("length_bytes") else None
+    for field, value in (("offset_bytes", message.offset_bytes), ("length_bytes", length)):
+        if value is not None and value < 0:
+            raise InvalidRequest(field=field, problem=N_("it is negative"))
+    return FetchRequest(video_key_from_wire(message), message.offset_bytes, length)
+
+
+def fetch_header_to_wire(header: FetchHeader) -> pb.FetchVideoResponse:
+    """The first message of a stream."""
+    return pb.FetchVideoResponse(
+        header=pb.FetchVideoHeader(
+            size_bytes=header.size_bytes,
+            video_id=header.video_id,
+            piece_size_bytes=header.piece_size_bytes,
+            offset_bytes=header.offset_bytes,
+            granted_bytes=header.granted_bytes,
+        )
+    )
+
+
+def chunk_to_wire(chunk: bytes) -> pb.FetchVideoResponse:
+    """A later message of a stream."""
+    return pb.FetchVideoResponse(chunk=chunk)
+
+
+def manifest_to_wire(manifest: Manifest) -> pb.GetManifestResponse:
+    """The digests of a video's pieces."""
+    return pb.GetManifestResponse(
+        video_id=manifest.video_id,
+        size_bytes=manifest.size_bytes,
+        piece_size_bytes=manifest.piece_size,
+        piece_digests=manifest.piece_digests,
+    )
+
+
+def challenge_from_wire(message: pb.IdentifyRequest) -> Challenge:
+    """A tracker's challenge.
+
+    Raises:
+        InvalidRequest: the challenge has another length, or the endpoint is none.
+    """
+    if len(message.challenge) != CHALLENGE_BYTES:
+        raise InvalidRequest(field="challenge", problem=N_("it is not 32 bytes"))
+    try:
+        endpoint = Endpoint.of(message.endpoint.host, message.endpoint.port)
+    except InvalidAddress as error:
+        raise InvalidRequest(field="endpoint", problem=error) from error
+    return Challenge(message.challenge, message.name, endpoint)
