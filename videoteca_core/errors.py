@@ -46,7 +46,8 @@
     │   ├── DiskFull
     │   ├── FolderUnusable
     │   └── FileUnreadable
-    └── RemoteFailure           the other side failed in a way that it did not explain
+    ├── RemoteFailure           the other side failed in a way that it did not explain
+    └── InternalError           this program failed in a way that it did not foresee
 
 An error has a ``reason`` for a program and a message for a person. The message is the class's
 ``text`` with the error's ``fields`` put in, so that who receives reason and fields can say the
@@ -432,3 +433,10 @@ class RemoteFailure(VideotecaError):
 
     reason = "REMOTE_FAILURE"
     text = N_("The other side failed: {detail} ({code}).")
+
+
+class InternalError(VideotecaError):
+    """This program has a mistake. No fields."""
+
+    reason = "INTERNAL_ERROR"
+    text = N_("Internal error; the log has its cause.")

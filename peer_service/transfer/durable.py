@@ -1,0 +1,101 @@
+"""Writing so that it survives a power cut, and what to say when the disk refuses."""
+
+import contextlib
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from videoteca_core.errors import DiskFull, FileUnreadable, FolderUnusable
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_UNSUPPORTED: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
+_FULL_SYNC: Final[int | None] = getattr(fcntl, "F_FULLFSYNC", None)
+
+
+@contextlib.contextmanager
+def disk_errors(
+    path: Path, otherwise: type[FileUnreadable] | type[FolderUnusable] = FileUnreadable
+) -> Iterator[None]:
+    """Turn what the system says inside the block into errors about that path.
+
+    Raises:
+        DiskFull: no space or no quota is left.
+        FileUnreadable, FolderUnusable: anything else, whichever is given.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull(path=path) from error
+        raise otherwise(path=path, detail=error.strerror) from error
+
+
+def sync(fd: int) -> None:
+    """Bring a file's content, or a folder's names, to the disk itself."""
+    if _FULL_SYNC is not None:  # on macOS fsync stops at the disk's own cache
+        with contextlib.suppress(OSError):  # not every file system has it; fsync is what is left
+            fcntl.fcntl(fd, _FULL_SYNC)
+            return
+    os.fsync(fd)
+
+
+def sync_data(fd: int) -> None:
+    """Bring a file's bytes to the disk itself, without its times."""
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(fd)
+    else:
+        sync(fd)
+
+
+def write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
+    """Write all of the data at the offset; the system may take it in parts."""
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(fd, rest, offset)
+        rest = rest[written:]
+        offset += written
+
+
+def reserve(fd: int, size_bytes: int) -> None:
+    """Give a file its size, with the space for it where the file system can promise it.
+
+    Raises:
+        OSError: there is not so much space; the file's own size is as before.
+    """
+    status = os.fstat(fd)
+    if size_bytes == status.st_size and status.st_blocks * 512 >= size_bytes:
+        return
+    if size_bytes and hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(fd, 0, size_bytes)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                os.ftruncate(fd, status.st_size)  # gives back what it got before space ran out
+                raise
+    os.ftruncate(fd, size_bytes)
+
+
+def replace_file(folder_fd: int, name: str, data: bytes, *, durable: bool) -> None:
+    """Write a small file of a folder anew, so that it is the old or the new one at any moment.
+
+    Args:
+        folder_fd: the folder.
+        name: the file in it; ``name`` with ``.new`` behind it is used on the way.
+        data: its new content.
+        durable: whether the new one must survive a power cut from now on.
+    """
+    temporary = f"{name}.new"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(temporary, flags, 0o600, dir_fd=folder_fd)
+    try:
+        write_all(fd, data, 0)
+        if durable:
+            sync(fd)
+    finally:
+        os.close(fd)
+    os.replace(temporary, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+    if durable:
+        sync(folder_fd)

@@ -1,0 +1,275 @@
+"""A video that is not complete yet: its bytes, and which of them can be trusted.
+
+In the folder of partial files there are, for a video with the id ``ID``:
+
+- ``ID.part``: the bytes in their places, with the space for all of them;
+- ``ID.manifest``: the digests of its pieces, which prove themselves by hashing to ``ID``;
+- ``ID.progress``: which pieces count. A piece counts once it is verified, written and synced:
+  first the bytes, then this.
+"""
+
+import contextlib
+import fcntl
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Self
+
+from blake3 import blake3
+
+from peer_service.transfer.durable import (
+    disk_errors,
+    replace_file,
+    reserve,
+    sync,
+    sync_data,
+    write_all,
+)
+from peer_service.transfer.folder import PARTS_FOLDER, ReceivedFolder
+from peer_service.transfer.plan import PieceSet, Run, bytes_there
+from peer_service.transfer.syncer import BatchSyncer
+from peer_service.transfer.verify import piece_is_good
+from videoteca_core.errors import FileUnreadable, InvalidRequest
+from videoteca_core.manifest import DIGEST_BYTES, Manifest, digest
+from videoteca_core.text import N_
+
+_PART, _MANIFEST, _PROGRESS = ".part", ".manifest", ".progress"
+_NUMBER_BYTES: Final = 8
+_NOT_CLEAN: Final = 0
+
+
+class PieceRejected(Exception):
+    """A piece without its digest; becomes a BadSource where the source is known."""
+
+
+def stored_manifest(folder: ReceivedFolder, video_id: str) -> Manifest | None:
+    """The manifest that is kept beside a partial file; none when there is no good one."""
+    data = _read(folder, video_id + _MANIFEST)
+    size_bytes = int.from_bytes(data[:_NUMBER_BYTES], "little")
+    try:
+        return Manifest.checked(size_bytes, data[_NUMBER_BYTES:], video_id)
+    except InvalidRequest:
+        return None
+
+
+def part_ids(folder: ReceivedFolder) -> frozenset[str]:
+    """The ids of the videos of which something is kept."""
+    return frozenset(name.partition(".")[0] for name in folder.part_names())
+
+
+def remove_part(folder: ReceivedFolder, video_id: str) -> None:
+    """Remove all that is kept of a video that is not complete."""
+    folder.remove_parts(*(video_id + suffix for suffix in (_PART, _PROGRESS, _MANIFEST)))
+
+
+class PartFile:
+    """The partial file of one video, opened or begun. Use it in a ``with`` block.
+
+    When the block ends, all that was verified is synced and counts, and is trusted when the file
+    is opened again; after an unclean stop the pieces that count are hashed first.
+
+    Args:
+        folder: the received folder.
+        manifest: the video's, already checked.
+        stop: ends the hashing after an unclean stop when it is set.
+        on_progress: called with the number of bytes that count, at first and whenever it
+            changes, from any thread.
+
+    Raises:
+        DiskFull: there is no space for the whole video; what was there is kept.
+        FileUnreadable: the file can't be used, or another process is at it.
+        Stopped: asked to stop.
+    """
+
+    def __init__(
+        self,
+        folder: ReceivedFolder,
+        manifest: Manifest,
+        *,
+        stop: threading.Event,
+        on_progress: Callable[[int], None],
+    ) -> None:
+        self.manifest = manifest
+        self._folder = folder
+        self._stop = stop
+        self._on_progress = on_progress
+        self._name = manifest.video_id + _PART
+        self._path = folder.path / PARTS_FOLDER / self._name
+        self._guard = threading.Lock()
+        with contextlib.ExitStack() as stack, disk_errors(self._path):
+            self._fd = self._open_part()
+            stack.callback(os.close, self._fd)
+            self._pieces = self._counted()
+            reserve(self._fd, manifest.size_bytes)
+            self._store_manifest()
+            self._on_progress(bytes_there(self._pieces, manifest))
+            self._syncer = BatchSyncer(self._settle)
+            self._open = stack.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._open:
+            if self._syncer.is_running:
+                self._settle_cleanly()
+
+    def next_missing(self) -> Run | None:
+        """The next pieces to fetch; none when all are there."""
+        return self._pieces.next_missing()
+
+    def writer(self, first: int) -> "PieceWriter":
+        """What takes the bytes of the video from that missing piece on."""
+        return PieceWriter(self, self._fd, self._path, first)
+
+    def add(self, piece: int) -> None:
+        """Note that a piece was verified and written.
+
+        Raises:
+            DiskFull, FileUnreadable: earlier pieces could not be synced.
+        """
+        with self._guard:
+            self._pieces.add(piece)
+        self._syncer.written(self.manifest.piece_range(piece)[1])
+
+    def finish(self, name: str) -> Path:
+        """Give the complete video its name in the received folder, durably.
+
+        Returns:
+            The finished file: under a free name when the name is taken by other content.
+
+        Raises:
+            DiskFull, FileUnreadable, FolderUnusable: the disk refuses; the partial file is kept.
+            Stopped: asked to stop while comparing with a file that has the name.
+        """
+        assert self.next_missing() is None
+        self._settle_cleanly()
+        with disk_errors(self._path):
+            sync(self._fd)
+        path = self._folder.adopt(self._name, name, self.manifest, self._stop)
+        remove_part(self._folder, self.manifest.video_id)
+        return path
+
+    def _settle_cleanly(self) -> None:
+        self._syncer.end()
+        self._settle(clean=True)
+
+    def _settle(self, *, clean: bool = False) -> None:
+        """Sync the bytes, and then the note of which of them count."""
+        with self._guard:
+            pieces = self._pieces.copy()
+        with disk_errors(self._path):
+            sync_data(self._fd)
+            noted_at = os.fstat(self._fd).st_mtime_ns if clean else _NOT_CLEAN
+            content = noted_at.to_bytes(_NUMBER_BYTES, "little") + pieces.to_bytes()
+            name = self.manifest.video_id + _PROGRESS
+            data = content + self._seal(content)
+            replace_file(self._folder.parts_fd, name, data, durable=True)
+        self._on_progress(bytes_there(pieces, self.manifest))
+
+    def _counted(self) -> PieceSet:
+        """The pieces that count, and are still what they were."""
+        data = _read(self._folder, self.manifest.video_id + _PROGRESS)
+        content, seal = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
+        flags = content[_NUMBER_BYTES:]
+        if len(flags) != self.manifest.piece_count or seal != self._seal(content):
+            return PieceSet(self.manifest.piece_count)
+        pieces = PieceSet.from_bytes(flags)
+        status = os.fstat(self._fd)
+        noted_at = int.from_bytes(content[:_NUMBER_BYTES], "little")
+        if (noted_at, self.manifest.size_bytes) != (status.st_mtime_ns, status.st_size):
+            for piece in pieces:
+                if not piece_is_good(self._fd, piece, self.manifest, self._stop):
+                    pieces.discard(piece)
+        return pieces
+
+    def _seal(self, content: bytes) -> bytes:
+        return digest(self.manifest.video_id.encode() + content)
+
+    def _store_manifest(self) -> None:
+        if stored_manifest(self._folder, self.manifest.video_id) is None:
+            size = self.manifest.size_bytes.to_bytes(_NUMBER_BYTES, "little")
+            name = self.manifest.video_id + _MANIFEST
+            data = size + self.manifest.piece_digests
+            replace_file(self._folder.parts_fd, name, data, durable=False)  # it proves itself
+
+    def _open_part(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        while True:
+            fd = os.open(self._name, flags, 0o666, dir_fd=self._folder.parts_fd)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                names = os.fstat(fd).st_nlink
+            except BlockingIOError:
+                os.close(fd)
+                problem = N_("another process is downloading into it")
+                raise FileUnreadable(path=self._path, detail=problem) from None
+            if names == 1:
+                return fd
+            os.close(fd)
+            if names > 1:  # it got its name, and then the process ended: the file is a finished one
+                remove_part(self._folder, self.manifest.video_id)
+
+
+class PieceWriter:
+    """Takes the bytes of a video in order, from the beginning of a piece on.
+
+    Bytes are written as they come, so that a big piece needs no memory, and added to the partial
+    file when the digest of their piece is right.
+    """
+
+    def __init__(self, part: PartFile, fd: int, path: Path, first: int) -> None:
+        self._part = part
+        self._fd = fd
+        self._path = path
+        self._begin(first)
+
+    def feed(self, data: bytes) -> int:
+        """Take the next bytes.
+
+        Returns:
+            How many bytes of pieces that have been verified now.
+
+        Raises:
+            PieceRejected: a piece is not what it should be.
+            DiskFull, FileUnreadable: the disk refuses.
+        """
+        verified = 0
+        rest = memoryview(data)
+        while rest:
+            mine, rest = rest[: self._left], rest[self._left :]
+            self._hasher.update(mine)
+            with disk_errors(self._path):
+                write_all(self._fd, mine, self._offset)
+            self._offset += len(mine)
+            self._left -= len(mine)
+            if not self._left:
+                verified += self._end_piece()
+        return verified
+
+    def _begin(self, piece: int) -> None:
+        self._piece = piece
+        self._offset, self._left = self._part.manifest.piece_range(piece)
+        self._hasher = blake3()
+
+    def _end_piece(self) -> int:
+        manifest, piece = self._part.manifest, self._piece
+        if self._hasher.digest() != manifest.piece_digest(piece):
+            raise PieceRejected(piece)
+        self._part.add(piece)
+        if piece + 1 < manifest.piece_count:
+            self._begin(piece + 1)
+        return manifest.piece_range(piece)[1]
+
+
+def _read(folder: ReceivedFolder, name: str) -> bytes:
+    """A small file of the folder of partial files; empty when it is not there."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    with disk_errors(folder.path / PARTS_FOLDER / name):
+        try:
+            fd = os.open(name, flags, dir_fd=folder.parts_fd)
+        except FileNotFoundError:
+            return b""
+        with open(fd, "rb") as file:  # noqa: PTH123 - a path would leave the folder that is held
+            return file.read()

@@ -1,0 +1,17 @@
+"""How a transfer is told to stop, and says that it did."""
+
+import threading
+
+
+class Stopped(Exception):
+    """The transfer was asked to stop and did; what it verified is kept. Never shown to a user."""
+
+
+def check(stop: threading.Event) -> None:
+    """Go on, or not.
+
+    Raises:
+        Stopped: the event is set.
+    """
+    if stop.is_set():
+        raise Stopped
