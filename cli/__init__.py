@@ -1,0 +1,1 @@
+"""The program `videoteca`: commands, the prompt, and what they print."""

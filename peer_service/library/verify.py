@@ -62,7 +62,8 @@ def verify(database: PeerDatabase, progress: Progress) -> Iterator[VerifiedFile]
 
 
 def _checked(path: str, stamp: FileStamp, manifest: Manifest, progress: Progress) -> VerifiedFile:
-    state, damaged = FileState.UNREADABLE, ()
+    state: FileState
+    damaged: tuple[int, ...] = ()
     try:
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - a path with surrogates
             before = FileStamp.of(os.fstat(file.fileno()))

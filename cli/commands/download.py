@@ -1,0 +1,84 @@
+"""`download`: puts videos into the queue and follows them until all have ended."""
+
+from collections.abc import Sequence
+from gettext import gettext as _
+
+import click
+
+from cli import access, framework, output
+from cli.progress import display, failure_of, follow
+from cli.queries import ask_for
+from cli.settings import Settings
+from peer_service.control_client import ControlClient
+from peer_service.downloads.model import Download
+from videoteca_core.errors import NoPeerRunning, VideotecaError
+from videoteca_core.text import printable
+
+
+@framework.command(
+    help=_(
+        "Download each VIDEO: a NAME, an OWNER/NAME, an id, or the first 8 or more characters of "
+        "one. They go into the queue of the running peer and are followed until done; with no "
+        "peer running, this command does the work itself. While nobody who has a video is "
+        "online, it waits. The exit code tells how it ended."
+    )
+)
+@click.argument("videos", metavar=_("VIDEO..."), nargs=-1, required=True)
+@framework.pass_settings
+def command(settings: Settings, videos: tuple[str, ...]) -> None:
+    """Download with the running peer, or without one."""
+    try:
+        socket = settings.home.running_socket()
+    except NoPeerRunning:
+        socket = None
+    if socket:
+        stays = _("They stay in the queue of the running peer and go on.")
+        with access.running_peer(settings) as control:
+            ended, error = _download(settings, control, videos, stays)
+    else:
+        stays = _("Stopped; the next 'videoteca download' or peer goes on from there.")
+        with access.own_peer(settings, run_downloads=True) as control:
+            ended, error = _download(settings, control, videos, stays)
+    if settings.as_json:
+        output.print_json({"downloads": ended})
+    _happy, first = access.try_each(settings, ended, _raise_failure)
+    access.leave_with(error or first)
+
+
+def _download(
+    settings: Settings, control: ControlClient, videos: Sequence[str], stays: str
+) -> tuple[tuple[Download, ...], VideotecaError | None]:
+    queued, error = access.try_each(
+        settings, videos, lambda video: _enqueue(settings, control, video)
+    )
+    if not queued:
+        return (), error
+    try:
+        with display(as_json=settings.as_json) as shown:
+            return follow(control, queued, shown), error
+    except KeyboardInterrupt:
+        output.note(stays)
+        raise
+
+
+def _enqueue(settings: Settings, control: ControlClient, video: str) -> Download:
+    download, already_queued = ask_for(video, control.enqueue)
+    if not settings.as_json:
+        output.say(queued_text(download, already_queued=already_queued))
+    return download
+
+
+def queued_text(download: Download, *, already_queued: bool) -> str:
+    """That a download is in the queue now, or was before."""
+    text = (
+        _("'{name}' ({size}) is in the queue already.")
+        if already_queued
+        else _("Download added to the queue: '{name}' ({size}).")
+    )
+    return text.format(name=printable(download.name), size=output.size(download.size_bytes))
+
+
+def _raise_failure(download: Download) -> None:
+    error = failure_of(download)
+    if error:
+        raise error

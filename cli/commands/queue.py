@@ -1,0 +1,131 @@
+"""`queue` and its commands: the downloads of this home, with or without a running peer."""
+
+from collections.abc import Callable, Sequence
+from gettext import gettext as _
+
+import click
+
+from cli import access, framework, output
+from cli.commands import QUEUE_COMMANDS
+from cli.progress import display, percent, reason_text
+from cli.settings import Settings
+from cli.words import word
+from peer_service.control_client import ControlClient
+from peer_service.downloads.model import Download
+
+
+@framework.group(
+    entries=QUEUE_COMMANDS,
+    invoke_without_command=True,
+    help=_("Show and change the queue of downloads. Without a command: 'list'."),
+)
+@click.pass_context
+def command(context: click.Context) -> None:
+    """List when nothing else is asked for."""
+    if context.invoked_subcommand is None:
+        context.invoke(list_)
+
+
+@framework.command(help=_("List the downloads in the order in which they run, ended ones too."))
+@framework.pass_settings
+def list_(settings: Settings) -> None:
+    """Print the queue."""
+    with access.queue(settings) as control:
+        downloads = control.downloads()
+    output.emit(settings, {"downloads": downloads}, queue_table(downloads))
+
+
+@framework.command(
+    help=_(
+        "Follow the downloads with these numbers, or all, until they have ended. With --json a "
+        "line is printed for each change. The peer of this machine must be running."
+    )
+)
+@click.argument("download_ids", metavar=_("[NUMBER]..."), nargs=-1, type=int)
+@framework.pass_settings
+def watch(settings: Settings, download_ids: tuple[int, ...]) -> None:
+    """Show every change."""
+    with access.running_peer(settings) as control, display(as_json=settings.as_json) as shown:
+        for downloads in control.watch(download_ids):
+            if settings.as_json:
+                output.print_json({"downloads": downloads})
+            shown.show(downloads)
+            if all(download.state.is_final for download in downloads):
+                break
+
+
+def _change(help_text: str, act: Callable[[ControlClient, int], Download]) -> framework.Command:
+    """A command that does something to each of the downloads whose numbers it is given."""
+
+    @framework.command(help=help_text)
+    @click.argument("download_ids", metavar=_("NUMBER..."), nargs=-1, type=int, required=True)
+    @framework.pass_settings
+    def change(settings: Settings, download_ids: tuple[int, ...]) -> None:
+        with access.queue(settings) as control:
+            changed, error = access.try_each(
+                settings, download_ids, lambda download_id: act(control, download_id)
+            )
+        if changed:
+            output.emit(settings, {"downloads": changed}, queue_table(changed))
+        access.leave_with(error)
+
+    return change
+
+
+pause = _change(_("Hold downloads until they are resumed."), ControlClient.pause)
+resume = _change(_("Let paused downloads wait for their turn again."), ControlClient.resume)
+retry = _change(
+    _("Try failed or cancelled downloads, or those that wait for their next try, now."),
+    ControlClient.retry,
+)
+cancel = _change(_("Give downloads up and remove their partial files."), ControlClient.cancel)
+
+
+@framework.command(
+    help=_("Move a download to a position in the queue, 1 being the next, or to a priority.")
+)
+@click.argument("download_id", metavar=_("NUMBER"), type=int)
+@click.option(
+    "--position", type=click.IntRange(min=1), metavar=_("N"), help=_("Its place in the queue.")
+)
+@click.option(
+    "--priority", type=int, metavar=_("N"), help=_("Higher runs first; 0 unless changed.")
+)
+@framework.pass_settings
+def move(settings: Settings, download_id: int, position: int | None, priority: int | None) -> None:
+    """Move one download."""
+    if (position is None) == (priority is None):
+        raise click.UsageError(_("Give either --position or --priority."))
+    with access.queue(settings) as control:
+        download = control.move(download_id, position=position, priority=priority)
+    output.emit(settings, {"downloads": [download]}, queue_table([download]))
+
+
+def queue_table(downloads: Sequence[Download]) -> str:
+    """The downloads as a table, or that there are none."""
+    if not downloads:
+        return _("The queue is empty.")
+    headers = (
+        _("NUMBER"),
+        _("NAME"),
+        _("SIZE"),
+        _("DONE"),
+        _("STATE"),
+        _("PRIORITY"),
+        _("FROM"),
+        _("NOTE"),
+    )
+    rows = [
+        (
+            str(download.download_id),
+            download.name,
+            output.size(download.size_bytes),
+            f"{percent(download)} %",
+            word(download.state.value),
+            str(download.priority),
+            download.source or download.owner or "-",
+            download.path or reason_text(download),
+        )
+        for download in downloads
+    ]
+    return output.table(headers, rows, flexible=len(headers) - 1)

@@ -1,0 +1,70 @@
+"""`status`: how this machine's peer is doing."""
+
+from collections.abc import Iterator
+from gettext import gettext as _
+from gettext import ngettext
+
+from cli import access, failures, framework, output
+from cli.settings import Settings
+from cli.words import word
+from peer_service.status import PeerStatus
+from videoteca_core.text import printable
+
+
+@framework.command(
+    help=_(
+        "Show this machine's peer: registered as whom and where, whether others can reach it or "
+        "why not, what it shares, and its queue. It must be running."
+    )
+)
+@framework.pass_settings
+def command(settings: Settings) -> None:
+    """Ask the running peer."""
+    with access.running_peer(settings) as control:
+        status = control.status()
+    output.emit(settings, status, status_text(status))
+
+
+def status_text(status: PeerStatus) -> str:
+    """The status, a fact a line."""
+    facts = list(_facts(status))
+    width = max(len(label) for label, _fact in facts) + 2
+    lines = [f"{label + ':':<{width}}{fact}" for label, fact in facts]
+    lines += [
+        _("not shared: {path}: {why}").format(
+            path=printable(file.path), why=failures.in_our_language(file.message, file.reason)
+        )
+        for file in status.skipped
+    ]
+    return "\n".join(lines)
+
+
+def _facts(status: PeerStatus) -> Iterator[tuple[str, str]]:
+    yield _("name"), printable(status.name) or "-"
+    yield _("tracker"), status.tracker
+    problem = failures.in_our_language(status.problem)
+    yield _("registered"), _("yes") if status.registered else _("no: {why}").format(why=problem)
+    yield _("address"), str(status.endpoint or "-")
+    yield _("reachable"), word(status.reachability.value)
+    for folder in status.shared_folders:
+        yield _("shared folder"), printable(folder)
+    yield _("received folder"), printable(status.received_folder)
+    total = output.size(sum(holding.size_bytes for holding in status.shared))
+    yield (
+        _("sharing"),
+        ngettext("{count} video, {size}", "{count} videos, {size}", len(status.shared)).format(
+            count=len(status.shared), size=total
+        )
+        + (_(", {count} being hashed").format(count=status.hashing) if status.hashing else ""),
+    )
+    yield (
+        _("uploads"),
+        _("{count} of {most} slots, {size} sent").format(
+            count=status.uploads,
+            most=status.max_uploads,
+            size=output.size(status.uploaded_bytes),
+        ),
+    )
+    states = (f"{count} {word(state.value)}" for state, count in status.downloads.items() if count)
+    yield _("queue"), ", ".join(states) or _("empty")
+    yield _("process"), str(status.pid)

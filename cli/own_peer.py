@@ -1,0 +1,35 @@
+"""Runs a peer inside a command; imported only by those that do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cli.settings import Settings
+from peer_service.control_client import ControlClient
+from peer_service.database import PeerDatabase
+from peer_service.folders import FolderStore
+from peer_service.peer import PeerConfig, background_peer
+from videoteca_core.addresses import Endpoint
+
+RECEIVED = Path("videos_recibidos")
+SHARED = Path("videos_compartidos")
+
+
+def config_of(settings: Settings, tracker: Endpoint, *, run_downloads: bool) -> PeerConfig:
+    """A peer that serves nobody, with the folders of the last start."""
+    with PeerDatabase(settings.home.database_path) as database:
+        folders = FolderStore(database).load()
+    return PeerConfig(
+        home=settings.home.path,
+        tracker=tracker,
+        received=folders.received if folders else RECEIVED,
+        shared=folders.shared if folders else (),
+        run_downloads=run_downloads,
+    )
+
+
+@contextmanager
+def quiet_peer(config: PeerConfig) -> Iterator[ControlClient]:
+    """Run a peer in the background, its log in a file of the home rather than on the screen."""
+    with background_peer(config) as control:
+        yield control

@@ -1,0 +1,1 @@
+"""The prompt: a peer in this process, and a conversation with it."""
