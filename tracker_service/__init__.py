@@ -1,0 +1,1 @@
+"""The tracker: the catalogue of who shares which video, and its service."""
