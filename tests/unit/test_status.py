@@ -12,6 +12,7 @@ from tests.error_kinds import error_kinds, sample_fields
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import (
     AlreadyExists,
+    InternalError,
     InvalidInput,
     InvalidName,
     InvalidPageToken,
@@ -103,11 +104,11 @@ def test_an_error_has_one_error_info_and_the_details_of_its_class(
     assert to_status(error).code != code_pb2.OK
 
 
-def test_no_error_but_a_foreign_one_is_internal() -> None:
+def test_only_errors_without_a_cause_are_internal() -> None:
     internal = [
         kind for kind in KINDS if to_status(kind(**sample_fields(kind))).code == code_pb2.INTERNAL
     ]
-    assert internal == [RemoteFailure]
+    assert internal == [RemoteFailure, InternalError]
 
 
 def test_a_bad_request_names_the_field() -> None:
