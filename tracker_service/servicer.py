@@ -31,9 +31,7 @@ class TrackerServicer(pb_grpc.TrackerServicer):
         self._catalog = catalog
         self._dial_back = dial_back
 
-    async def Register(
-        self, request: pb.RegisterRequest, context: _Context
-    ) -> pb.RegisterResponse:
+    async def Register(self, request: pb.RegisterRequest, context: _Context) -> pb.RegisterResponse:
         """Register a peer, or renew its lease, and dial it back where that is due."""
         with _noted("Register", context):
             caller = _caller(context)
@@ -53,9 +51,7 @@ class TrackerServicer(pb_grpc.TrackerServicer):
             self._dial_back.start(registered.dial, caller)
         return wire.lease_to_wire(lease)
 
-    async def Publish(
-        self, request: pb.PublishRequest, context: _Context
-    ) -> pb.PublishResponse:
+    async def Publish(self, request: pb.PublishRequest, context: _Context) -> pb.PublishResponse:
         """Add or update holdings of the caller."""
         with _noted("Publish", context):
             answer = await self._catalog.publish(
@@ -71,27 +67,21 @@ class TrackerServicer(pb_grpc.TrackerServicer):
         )
         return pb.PublishResponse(holdings_digest=answer.value)
 
-    async def Withdraw(
-        self, request: pb.WithdrawRequest, context: _Context
-    ) -> pb.WithdrawResponse:
+    async def Withdraw(self, request: pb.WithdrawRequest, context: _Context) -> pb.WithdrawResponse:
         """Take holdings of the caller back."""
         with _noted("Withdraw", context):
             answer = await self._catalog.withdraw(bearer_token(context), request.names)
         _log.info("withdrawn", peer=answer.peer_name, videos=len(request.names))
         return pb.WithdrawResponse(holdings_digest=answer.value)
 
-    async def Leave(
-        self, request: pb.LeaveRequest, context: _Context
-    ) -> pb.LeaveResponse:
+    async def Leave(self, request: pb.LeaveRequest, context: _Context) -> pb.LeaveResponse:
         """End the caller's lease."""
         with _noted("Leave", context):
             answer = await self._catalog.leave(bearer_token(context))
         _log.info("left", peer=answer.peer_name)
         return pb.LeaveResponse()
 
-    async def Info(
-        self, request: pb.InfoRequest, context: _Context
-    ) -> pb.InfoResponse:
+    async def Info(self, request: pb.InfoRequest, context: _Context) -> pb.InfoResponse:
         """List videos of the catalogue."""
         with _noted("Info", context):
             answer = await self._catalog.info(
@@ -105,9 +95,7 @@ class TrackerServicer(pb_grpc.TrackerServicer):
         _log.info("asked", peer=answer.peer_name, query=request.query, videos=len(page.videos))
         return wire.page_to_wire(page)
 
-    async def Locate(
-        self, request: pb.LocateRequest, context: _Context
-    ) -> pb.LocateResponse:
+    async def Locate(self, request: pb.LocateRequest, context: _Context) -> pb.LocateResponse:
         """Find a video and its live sources."""
         query = wire.query_from_wire(request)
         with _noted("Locate", context):
