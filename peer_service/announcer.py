@@ -4,13 +4,13 @@ import asyncio
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
+from peer_service.instance import Instance
 from peer_service.library.library import Library
 from peer_service.tracker_link import TrackerLink
-from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import (
     Holding,
     Lease,
@@ -52,19 +52,18 @@ class Announcer:
     Args:
         link: the tracker.
         library: what is shared.
-        instance_key: 32 bytes, made at this start.
+        instance: this start of the peer, told the name and the port before each Register.
         address: what to register; an empty host lets the tracker see for itself.
     """
 
     def __init__(
-        self, link: TrackerLink, library: Library, instance_key: bytes, host: str, port: int
+        self, link: TrackerLink, library: Library, instance: Instance, host: str, port: int
     ) -> None:
         self._link = link
         self._library = library
-        self._instance_key = instance_key
-        self._host, self._port = host, port
+        self._instance = instance
+        self._host, instance.port = host, port
         self._published: dict[str, Holding] = {}
-        self._asked_name = ""
         self._wake = asyncio.Event()
         self._busy = asyncio.Lock()
         self.standing = Standing(problem=NotRegistered())
@@ -83,20 +82,15 @@ class Announcer:
         Raises:
             VideotecaError: as ``Tracker.Register`` answers.
         """
+        name = valid_name(name)
         async with self._busy:
-            self._host, self._port = host or self._host, port or self._port
-            self._asked_name = valid_name(name)
-            asked = self._registration(self._asked_name, claim_code)
+            self._host, self._instance.port = host or self._host, port or self._instance.port
+            self._instance.name = name
+            asked = self._registration(name, claim_code)
             lease = await asyncio.to_thread(self._link.enroll, asked)
             self.standing = Standing(lease)
         self._wake.set()
         return lease
-
-    def is_ours(self, name: str, endpoint: Endpoint) -> bool:
-        """Whether this peer registers that name, and an address with that port."""
-        identity = self._link.identity
-        names = {self._asked_name, identity.name if identity else ""} - {""}
-        return name in names and endpoint.port == self._port
 
     async def run(self) -> None:
         """Renew and publish until cancelled."""
@@ -130,7 +124,11 @@ class Announcer:
             _log.warning("left without a word", reason=error.reason, problem=str(error))
 
     async def _renew(self) -> Lease:
-        lease = await asyncio.to_thread(self._link.renew, self._registration())
+        known = self._link.identity
+        if known is None:
+            raise NotRegistered
+        self._instance.name = known.name
+        lease = await asyncio.to_thread(self._link.renew, self._registration(known.name))
         if self.standing.problem:
             _log.info("registered", peer_id=lease.peer_id, tracker=str(self._link.tracker))
         self.standing = Standing(lease)
@@ -153,18 +151,18 @@ class Announcer:
                 _log.info("withdrawn", videos=len(gone), names=_few(gone))
         self._published = shared
 
-    def _registration(self, name: str = "", claim_code: str = "") -> Registration:
+    def _registration(self, name: str, claim_code: str = "") -> Registration:
         return Registration(
             name=name,
-            host=self._host if self._port else "",
-            port=self._port,
-            instance_key=self._instance_key if self._port else b"",
+            host=self._host,
+            port=self._instance.port,
+            instance_key=self._instance.key,
             claim_code=claim_code,
         )
 
     async def _sleep(self, seconds: float, version: int | None = None) -> None:
         """Until the time is over, enroll wakes us, or what is shared is no longer that version."""
-        waits = [asyncio.ensure_future(self._wake.wait())]
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._wake.wait())]
         if version is not None:
             waits.append(asyncio.ensure_future(self._library.changed(version)))
         try:

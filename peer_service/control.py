@@ -51,9 +51,7 @@ class ControlServicer(ControlBase):
     ) -> pb.GetStatusResponse:
         return status_to_wire(await asyncio.to_thread(self._status))
 
-    async def Enroll(
-        self, request: pb.EnrollRequest, context: _Context
-    ) -> pb.EnrollResponse:
+    async def Enroll(self, request: pb.EnrollRequest, context: _Context) -> pb.EnrollResponse:
         lease = await self._announcer.enroll(
             request.name, host=request.host, port=request.port, claim_code=request.claim_code
         )
@@ -70,15 +68,11 @@ class ControlServicer(ControlBase):
                 holding=holding_to_wire(holding) if holding else None,
             )
 
-    async def Unshare(
-        self, request: pb.UnshareRequest, context: _Context
-    ) -> pb.UnshareResponse:
+    async def Unshare(self, request: pb.UnshareRequest, context: _Context) -> pb.UnshareResponse:
         await self._library.unshare(request.names)
         return pb.UnshareResponse()
 
-    async def Enqueue(
-        self, request: pb.EnqueueRequest, context: _Context
-    ) -> pb.EnqueueResponse:
+    async def Enqueue(self, request: pb.EnqueueRequest, context: _Context) -> pb.EnqueueResponse:
         query = query_from_wire(request)
         client = self._link.client()
         video = await asyncio.to_thread(resolve, query, client.locate)
@@ -157,7 +151,7 @@ class ControlServicer(ControlBase):
             here = self._library.find(video_id=video.video_id)
         except VideoUnknown:
             return
-        raise AlreadyHere(name=here.holding.name, path=here.path)
+        raise AlreadyHere(name=here.holding.name, path=here.file.path)
 
     def _downloads(self, wanted: frozenset[int]) -> tuple[Download, ...]:
         return tuple(

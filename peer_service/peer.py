@@ -3,15 +3,15 @@
 import asyncio
 import contextlib
 import os
-import secrets
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import grpc
 import structlog
 
 from peer_service.announcer import Announcer
@@ -22,16 +22,19 @@ from peer_service.downloads.queue import DownloadQueue
 from peer_service.downloads.worker import DownloadWorker
 from peer_service.folders import Folders, FolderStore
 from peer_service.home import Home
+from peer_service.instance import Instance
 from peer_service.library.library import Library
 from peer_service.servicer import PeerServicer
 from peer_service.slots import UploadSlots
 from peer_service.status import PeerStatus
 from peer_service.tracker_link import TrackerLink
-from videoteca.v1 import control_pb2_grpc, videoteca_pb2, videoteca_pb2_grpc
+from peer_service.uploads import UploadCounters
+from videoteca.v1 import videoteca_pb2
+from videoteca.v1.control_pb2_grpc import add_ControlServicer_to_server
+from videoteca.v1.videoteca_pb2_grpc import add_PeerServicer_to_server
 from videoteca_core.addresses import Endpoint, source_is_for
 from videoteca_core.catalogue import LocatedVideo, VideoQuery
 from videoteca_core.errors import NotRegistered, Unavailable
-from videoteca_core.identity import INSTANCE_KEY_BYTES
 from videoteca_core.rpc.server import Server
 
 _log: Final = structlog.get_logger()
@@ -77,16 +80,20 @@ class Peer:
     """One running peer.
 
     Call :meth:`start` and at the end :meth:`stop`, both on the same event loop.
+
+    Attributes:
+        socket: where it serves Control.
+        port: where it serves the other peers; 0 for nowhere.
+        tasks: what runs until :meth:`stop`; one that ends earlier has failed, and stop says why.
     """
 
     def __init__(self, config: PeerConfig) -> None:
         self._config = config
-        self._resources = contextlib.ExitStack()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._servers: list[Server] = []
-        self._announcer: Announcer | None = None
+        self._resources = contextlib.AsyncExitStack()
         self.home = Home(config.home)
         self.socket = self.home.socket_path(public=config.listen is not None)
+        self.port = 0
+        self.tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Take the home, open what it remembers, serve, register, and work on the queue.
@@ -101,56 +108,94 @@ class Peer:
             await self.stop()
             raise
 
+    async def stop(self) -> None:
+        """Leave the tracker, end the uploads, put running downloads back into the queue."""
+        await self._resources.aclose()
+
     async def _start(self) -> None:
+        config, resources = self._config, self._resources
+        resources.enter_context(self.home.locked())
+        database = resources.enter_context(PeerDatabase(self.home.database_path))
+        self._folders = self._make_folders(database)
+        self._link = resources.enter_context(TrackerLink(database, config.tracker))
+        reshared = (self._folders.received,) if config.listen and config.reshare else ()
+        self._library = Library(database, (*self._folders.shared, *reshared))
+        self._queue = DownloadQueue(database)
+        self._worker = self._make_worker()
+        instance = Instance()
+        self._slots, self._uploads = UploadSlots(config.max_uploads), UploadCounters()
+        if config.listen:
+            servicer = PeerServicer(self._library, self._slots, instance, self._uploads)
+            resources.callback(servicer.close)
+            self.port = await self._serve(
+                Server([_SERVICE]), add_PeerServicer_to_server, servicer, config.listen
+            )
+        host, port = self._address()
+        self._announcer = Announcer(self._link, self._library, instance, host, port)
+        if config.name:
+            await self._enroll(config.name)
+        if config.listen:
+            self._keep_running(self._library.run())
+            self._keep_running(self._announcer.run())
+            resources.push_async_callback(self._announcer.leave)
+        if config.run_downloads:
+            self._worker.start()
+            resources.push_async_callback(asyncio.to_thread, self._worker.stop)
+        # Left by a process that was killed: the home is ours, so the socket is.
+        self.socket.unlink(missing_ok=True)
+        resources.callback(self.socket.unlink, missing_ok=True)
+        await self._serve(
+            Server(), add_ControlServicer_to_server, self._control_servicer(), self.socket
+        )
+
+    def _make_folders(self, database: PeerDatabase) -> Folders:
         config = self._config
-        self._resources.enter_context(self.home.locked())
-        database = self._resources.enter_context(PeerDatabase(self.home.database_path))
         folders = Folders(
             tuple(folder.absolute() for folder in config.shared), config.received.absolute()
         )
         folders.make()
         if config.listen:
             FolderStore(database).save(folders)
-        self._folders = folders
-        self._link = self._resources.enter_context(TrackerLink(database, config.tracker))
-        reshared = (folders.received,) if config.listen and config.reshare else ()
-        self._library = Library(database, (*folders.shared, *reshared))
-        self._queue = DownloadQueue(database)
-        self._worker = DownloadWorker(
+        return folders
+
+    def _make_worker(self) -> DownloadWorker:
+        config = self._config
+        return DownloadWorker(
             self._queue,
             locate=self._locate,
-            received_folder=folders.received,
+            received_folder=self._folders.received,
             parallel=config.parallel,
             may_use=lambda source: source_is_for(source.ip, config.tracker.ip),
             on_done=self._library.add_received,
             own_name=lambda: identity.name if (identity := self._link.identity) else "",
         )
-        self._slots = UploadSlots(config.max_uploads)
-        instance_key = secrets.token_bytes(INSTANCE_KEY_BYTES)
-        self._servicer = PeerServicer(self._library, self._slots, instance_key, self._is_ours)
-        self.port = await self._serve_peers(config.listen) if config.listen else 0
-        host, port = self._address()
-        self._announcer = Announcer(self._link, self._library, instance_key, host, port)
-        if config.name:
-            await self._enroll(config.name)
-        await self._serve_control()
-        if config.listen:
-            self._tasks.append(asyncio.create_task(self._library.run()))
-            self._tasks.append(asyncio.create_task(self._announcer.run()))
-        if config.run_downloads:
-            self._worker.start()
-            self._resources.callback(self._worker.stop)
 
-    async def stop(self) -> None:
-        """Leave the tracker, end the uploads, put running downloads back into the queue."""
-        if self._announcer:
-            await self._announcer.leave()
-        for server in self._servers:
-            await server.stop(_GRACE_SECONDS)
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.to_thread(self._resources.close)
+    def _control_servicer(self) -> ControlServicer:
+        return ControlServicer(
+            status=self.status,
+            link=self._link,
+            announcer=self._announcer,
+            library=self._library,
+            queue=self._queue,
+            worker=self._worker,
+        )
+
+    async def _serve(
+        self,
+        server: Server,
+        add_to_server: Callable[[Any, grpc.aio.Server], None],
+        servicer: object,
+        where: Endpoint | Path,
+    ) -> int:
+        add_to_server(servicer, server.grpc)
+        port = await server.start(where)
+        self._resources.push_async_callback(server.stop, _GRACE_SECONDS)
+        return port
+
+    def _keep_running(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self.tasks.append(task)
+        self._resources.push_async_callback(_cancel, task)
 
     def status(self) -> PeerStatus:
         """This peer, as of now. Blocks for a moment."""
@@ -172,7 +217,7 @@ class Peer:
             hashing=self._library.hashing,
             uploads=self._slots.in_use,
             max_uploads=self._slots.limit,
-            uploaded_bytes=self._servicer.uploaded_bytes,
+            uploaded_bytes=self._uploads.uploaded_bytes,
             downloaded_bytes=self._worker.downloaded_bytes,
             downloads=Counter(download.state for download in self._queue.downloads()),
             pid=os.getpid(),
@@ -183,29 +228,6 @@ class Peer:
             await self._announcer.enroll(name, claim_code=self._config.claim_code)
         except Unavailable as error:
             _log.warning("tracker away", problem=str(error))
-
-    async def _serve_peers(self, listen: Endpoint) -> int:
-        server = Server([_SERVICE])
-        videoteca_pb2_grpc.add_PeerServicer_to_server(self._servicer, server.grpc)
-        port = await server.start(listen)
-        self._servers.append(server)
-        return port
-
-    async def _serve_control(self) -> None:
-        self.socket.unlink(missing_ok=True)  # left by a process that was killed: the lock is ours
-        server = Server()
-        servicer = ControlServicer(
-            status=self.status,
-            link=self._link,
-            announcer=self._announcer,
-            library=self._library,
-            queue=self._queue,
-            worker=self._worker,
-        )
-        control_pb2_grpc.add_ControlServicer_to_server(servicer, server.grpc)
-        await server.start(self.socket)
-        self._servers.append(server)
-        self._resources.callback(self.socket.unlink, missing_ok=True)
 
     def _address(self) -> tuple[str, int]:
         """What to register: an empty host lets the tracker see it for itself."""
@@ -218,6 +240,12 @@ class Peer:
 
     def _locate(self, query: VideoQuery) -> Sequence[LocatedVideo]:
         return self._link.client().locate(query)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):  # it is what was asked for
+        await task
 
 
 async def run_peer(config: PeerConfig, started: Callable[[PeerStatus], None]) -> None:
@@ -241,7 +269,8 @@ async def run_peer(config: PeerConfig, started: Callable[[PeerStatus], None]) ->
         if not status.name:
             raise NotRegistered
         started(status)
-        await stop.wait()
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopped, *peer.tasks], return_when=asyncio.FIRST_COMPLETED)
     finally:
         await peer.stop()
 

@@ -4,10 +4,9 @@ import threading
 from dataclasses import replace
 from typing import Self
 
-from tracker_service.client import TrackerClient
-
 from peer_service.database import PeerDatabase
 from peer_service.identity import Identity, IdentityStore
+from tracker_service.client import TrackerClient
 from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import Lease, Registration
 from videoteca_core.errors import NotRegistered, OtherTracker
@@ -60,7 +59,7 @@ class TrackerLink:
         return self._register(fresh, registration)
 
     def renew(self, registration: Registration) -> Lease:
-        """Register again: under the known name and token, at the known tracker only.
+        """Register again: under the known token, at the known tracker only.
 
         Raises:
             NotRegistered: there is no identity yet.
@@ -70,7 +69,7 @@ class TrackerLink:
         known = self.identity
         if known is None:
             raise NotRegistered
-        return self._register(known, replace(registration, name=known.name))
+        return self._register(known, registration)
 
     def close(self) -> None:
         """Close the connection."""
