@@ -14,9 +14,10 @@ from peer_service.library.model import SharedVideo
 from peer_service.slots import Slot, UploadSlots, grant
 from peer_service.uploads import UploadCounters, chunks
 from videoteca.v1 import videoteca_pb2 as pb
-from videoteca.v1 import videoteca_pb2_grpc
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import OffsetOutOfRange, ReaderStalled
+
+SERVICE: Final = pb.DESCRIPTOR.services_by_name["Peer"].full_name
 
 STALL_SECONDS: Final = 30.0
 """A write that does not go through for so long ends its stream."""
@@ -46,7 +47,7 @@ class Prover(Protocol):
         """
 
 
-class PeerServicer(videoteca_pb2_grpc.PeerServicer):
+class PeerServicer:
     """Serves what is shared to whoever asks.
 
     Args:
@@ -73,14 +74,34 @@ class PeerServicer(videoteca_pb2_grpc.PeerServicer):
         self._stall_seconds = stall_seconds
         self._readers = ThreadPoolExecutor(slots.limit, thread_name_prefix="upload")
 
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Serve with that server, in place of the generated function of the same purpose.
+
+        That one would serialise the chunks, which are serialised already.
+        """
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "FetchVideo": grpc.unary_stream_rpc_method_handler(
+                self.FetchVideo, pb.FetchVideoRequest.FromString, bytes
+            ),
+            "GetManifest": grpc.unary_unary_rpc_method_handler(
+                self.GetManifest,
+                pb.GetManifestRequest.FromString,
+                pb.GetManifestResponse.SerializeToString,
+            ),
+            "Identify": grpc.unary_unary_rpc_method_handler(
+                self.Identify, pb.IdentifyRequest.FromString, pb.IdentifyResponse.SerializeToString
+            ),
+        }
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+
     def close(self) -> None:
         """Let the threads that read end; no call may be running."""
         self._readers.shutdown(wait=False)
 
     async def FetchVideo(
         self, request: pb.FetchVideoRequest, context: _Context
-    ) -> AsyncIterator[pb.FetchVideoResponse]:
-        """See the protocol."""
+    ) -> AsyncIterator[bytes]:
+        """See the protocol; the messages are serialised already."""
         asked = wire.fetch_request_from_wire(request)
         video = self._find(asked.video)
         size = video.manifest.size_bytes

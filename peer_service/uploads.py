@@ -1,10 +1,10 @@
-"""Reads a video for its way to another peer: ahead of the wire, and off the event loop."""
+"""Reads a video for its way to another peer, so that a sleeping disk stops that stream only."""
 
 import asyncio
 from collections.abc import AsyncGenerator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from peer_service.library.model import SharedVideo
 from peer_service.library.reading import OpenVideo, open_shared
@@ -12,7 +12,7 @@ from videoteca_core.errors import FileChanged
 from videoteca_core.rpc.options import MAX_CHUNK_BYTES
 
 _BLOCK_CHUNKS: Final = 2
-"""Chunks that are read at once: fewer hops between threads than one, and little memory."""
+"""Chunks that a thread reads at once: fewer hops between threads than one, and little memory."""
 
 
 @dataclass
@@ -28,31 +28,36 @@ class UploadCounters:
 
 async def chunks(
     video: SharedVideo, offset: int, length: int, readers: Executor
-) -> AsyncGenerator[bytes, None]:
-    """The chunks of a range, of 1 MiB but for the last one.
+) -> AsyncGenerator[memoryview, None]:
+    """The chunks of a range, of 1 MiB but for the last one, each valid until the next.
 
-    Each block is read by a thread while the one before is on its way: a disk that sleeps stops
-    this stream only.
+    What the system has in memory is read here, which is fastest by far. From the first chunk on
+    that the disk has to be waited for, a thread reads each block while the one before is on its
+    way.
 
     Args:
         video: the video.
         offset: where to start, in bytes.
         length: how many bytes, all within the video.
-        readers: the threads that read.
+        readers: the threads that wait for the disk.
 
     Raises:
         FileChanged: the file is no longer what was shared.
     """
     blocks = _Blocks(video, offset, length)
-    ahead = readers.submit(blocks.read_next)
+    waiting: Future[Any] = readers.submit(blocks.open)
     try:
-        while block := await asyncio.wrap_future(ahead):
-            ahead = readers.submit(blocks.read_next)
+        await asyncio.wrap_future(waiting)
+        while cached := blocks.next_cached():
+            yield cached
+        waiting = readers.submit(blocks.next_block)
+        while block := await asyncio.wrap_future(waiting):
+            waiting = readers.submit(blocks.next_block)
             for chunk in block:
-                yield chunk
+                yield memoryview(chunk)
     finally:
         # Not before the thread is done with the file, and not waiting for it either.
-        ahead.add_done_callback(lambda _: blocks.close())
+        waiting.add_done_callback(lambda _: blocks.close())
 
 
 class _Blocks:
@@ -63,26 +68,49 @@ class _Blocks:
         self._offset = offset
         self._end = offset + length
         self._file: OpenVideo | None = None
+        self._chunk = memoryview(bytearray(min(length, MAX_CHUNK_BYTES)))
 
-    def read_next(self) -> list[bytes]:
-        """The chunks of the next block; none at the end.
+    def open(self) -> None:
+        """Open the file.
 
         Raises:
-            FileChanged: the file is no longer what was shared, or can't be read any more.
+            FileChanged: it is no longer what was shared.
         """
-        if not self._file:
-            self._file = open_shared(self._video)
-        read: list[bytes] = []
-        try:
-            while self._offset < self._end and len(read) < _BLOCK_CHUNKS:
-                length = min(MAX_CHUNK_BYTES, self._end - self._offset)
-                read.append(self._file.read(self._offset, length))
-                self._offset += length
-        except OSError as error:
-            raise FileChanged(name=self._video.holding.name) from error
-        return read
+        self._file = open_shared(self._video)
 
     def close(self) -> None:
         """Close the file, if it was opened."""
         if self._file:
             self._file.close()
+
+    def next_cached(self) -> memoryview | None:
+        """The next chunk; none at the end, and when the disk has to be waited for.
+
+        Raises:
+            FileChanged: the file is no longer what was shared.
+        """
+        assert self._file
+        chunk = self._chunk[: self._next_length()]
+        if not chunk or not self._file.read_cached(self._offset, chunk):
+            return None
+        self._offset += len(chunk)
+        return chunk
+
+    def next_block(self) -> list[bytes]:
+        """The chunks of the next block; none at the end.
+
+        Raises:
+            FileChanged: the file is no longer what was shared, or can't be read any more.
+        """
+        assert self._file
+        block: list[bytes] = []
+        try:
+            while len(block) < _BLOCK_CHUNKS and (length := self._next_length()):
+                block.append(self._file.read(self._offset, length))
+                self._offset += length
+        except OSError as error:
+            raise FileChanged(name=self._video.holding.name) from error
+        return block
+
+    def _next_length(self) -> int:
+        return min(MAX_CHUNK_BYTES, self._end - self._offset)

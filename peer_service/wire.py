@@ -1,6 +1,7 @@
 """The messages of the public Peer service, from the wire and to it."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from videoteca.v1 import videoteca_pb2 as pb
 from videoteca_core.addresses import Endpoint
@@ -8,6 +9,8 @@ from videoteca_core.errors import InvalidAddress, InvalidRequest
 from videoteca_core.identity import CHALLENGE_BYTES
 from videoteca_core.manifest import Manifest
 from videoteca_core.text import N_
+
+_CHUNK_TAG: Final = bytes([pb.FetchVideoResponse.CHUNK_FIELD_NUMBER << 3 | 2])  # 2: of any length
 
 
 @dataclass(frozen=True)
@@ -71,22 +74,33 @@ def fetch_request_from_wire(message: pb.FetchVideoRequest) -> FetchRequest:
     return FetchRequest(video_key_from_wire(message), message.offset_bytes, length)
 
 
-def fetch_header_to_wire(header: FetchHeader) -> pb.FetchVideoResponse:
-    """The first message of a stream."""
-    return pb.FetchVideoResponse(
-        header=pb.FetchVideoHeader(
-            size_bytes=header.size_bytes,
-            video_id=header.video_id,
-            piece_size_bytes=header.piece_size_bytes,
-            offset_bytes=header.offset_bytes,
-            granted_bytes=header.granted_bytes,
-        )
+def fetch_header_to_wire(header: FetchHeader) -> bytes:
+    """The first message of a stream, serialised."""
+    message = pb.FetchVideoHeader(
+        size_bytes=header.size_bytes,
+        video_id=header.video_id,
+        piece_size_bytes=header.piece_size_bytes,
+        offset_bytes=header.offset_bytes,
+        granted_bytes=header.granted_bytes,
     )
+    return pb.FetchVideoResponse(header=message).SerializeToString()
 
 
-def chunk_to_wire(chunk: bytes) -> pb.FetchVideoResponse:
-    """A later message of a stream."""
-    return pb.FetchVideoResponse(chunk=chunk)
+def chunk_to_wire(chunk: bytes | memoryview) -> bytes:
+    """A later message of a stream, serialised.
+
+    By hand: that copies the bytes once and not three times, a quarter of a server's time.
+    """
+    return b"".join((_CHUNK_TAG, _varint(len(chunk)), chunk))
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
 
 
 def manifest_to_wire(manifest: Manifest) -> pb.GetManifestResponse:

@@ -12,6 +12,8 @@ FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 # Not blocking: a FIFO put in the file's place must not hold the thread.
 _FILE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
+_NO_WAIT: Final[int | None] = getattr(os, "RWF_NOWAIT", None)  # Linux only
+
 
 def open_below(folder: Path, parts: tuple[str, ...]) -> int:
     """Open a regular file below a folder, following no symbolic link on the way.
@@ -82,6 +84,26 @@ class OpenVideo:
             data += more
         self.check()
         return data
+
+    def read_cached(self, offset: int, into: memoryview) -> bool:
+        """Fill a buffer with the bytes from there on, if the system has them in memory.
+
+        Returns:
+            Whether it had; else the buffer holds nothing of use.
+
+        Raises:
+            FileChanged: the file changed before they were read.
+        """
+        if _NO_WAIT is None:
+            return False
+        try:
+            length = os.preadv(self._file, [into], offset, _NO_WAIT)
+        except OSError:  # it would wait, or the file system can't tell
+            return False
+        if length < len(into):
+            return False
+        self.check()
+        return True
 
     def check(self) -> None:
         """Check that the file has not changed.
