@@ -45,6 +45,7 @@ EXIT_CODES: Final[tuple[tuple[type[errors.VideotecaError], int], ...]] = (
     (errors.Aborted, 18),
     (errors.BadSource, 18),
     (errors.RemoteFailure, 19),
+    (errors.InternalError, 19),
     (failures.DownloadCancelled, 20),
     (failures.FilesNotIntact, 21),
 )
