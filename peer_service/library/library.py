@@ -14,12 +14,12 @@ import structlog
 from peer_service.database import PeerDatabase
 from peer_service.library.cache import DigestCache
 from peer_service.library.hashing import HashJob, Stopped
-from peer_service.library.model import FileStamp, FoundFile, SharedVideo, ShareProgress
-from peer_service.library.placing import place, unreadable
-from peer_service.library.reading import open_below
-from peer_service.library.scan import Scan, Selection, scan, select, skipped_file
-from peer_service.library.settling import Settling
+from peer_service.library.model import FoundFile, SharedVideo, ShareProgress
+from peer_service.library.placing import place, place_below, unreadable
+from peer_service.library.reading import find_file
+from peer_service.library.scan import skipped_file
 from peer_service.library.shelf import Shelf
+from peer_service.library.watch import Watch
 from peer_service.status import SkippedFile
 from videoteca_core.catalogue import Holding
 from videoteca_core.errors import (
@@ -31,6 +31,7 @@ from videoteca_core.errors import (
 )
 from videoteca_core.manifest import Manifest, valid_video_id
 from videoteca_core.names import valid_name
+from videoteca_core.text import printable
 
 _log: Final = structlog.get_logger()
 
@@ -38,21 +39,6 @@ _MOST_TIME_SCANNING: Final = 1 / 20
 _LONGEST_INTERVAL_SECONDS: Final = 4.0  # a still file is shared within 10 s
 _RETRY_SECONDS: Final = 10.0
 _PROGRESS_SECONDS: Final = 0.2
-
-
-@dataclass(frozen=True)
-class _View:
-    """What the last look at the folders found.
-
-    Attributes:
-        waiting: files that can be shared and are not hashed yet, by name.
-        settled: the paths of those that have been still for long enough.
-    """
-
-    scan: Scan
-    selection: Selection
-    waiting: dict[str, FoundFile]
-    settled: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -96,12 +82,9 @@ class Library:
         self._clock = clock
         # Usable from any thread.
         self._cache = DigestCache(database)
-        self._shelf = Shelf()
+        self._shelf = Shelf(self._cache.is_withheld)
+        self._watch = Watch(self._folders, self._shelf, self._cache, settle_seconds, clock)
         self._placing = threading.Lock()
-        # Touched by the thread that looks, one at a time.
-        self._settling = Settling(settle_seconds)
-        # Replaced as a whole.
-        self._view = _View(Scan({}, (), ()), Selection({}, ()), {}, frozenset())
         # Touched on the event loop only.
         self._jobs: dict[str, HashJob] = {}
         self._failures: dict[str, _Failure] = {}
@@ -138,7 +121,7 @@ class Library:
 
     def skipped(self) -> tuple[SkippedFile, ...]:
         """The files that are not shared, and why."""
-        view = self._view
+        view = self._watch.view
         failed = (failure.skipped for failure in self._failures.values() if self._holds(failure))
         return (*view.scan.skipped, *view.selection.skipped, *failed)
 
@@ -147,8 +130,8 @@ class Library:
         """How many files wait to be hashed, or are being hashed."""
         waiting = {
             file.path
-            for name, file in self._view.waiting.items()
-            if not self._is_shared(name, file) and file.path not in self._failures
+            for name, file in self._watch.view.waiting.items()
+            if not self._shelf.has(name, file) and file.path not in self._failures
         }
         return len(waiting | self._jobs.keys())
 
@@ -204,16 +187,16 @@ class Library:
 
         What stands in the way, such as its name, is found and reported by the next look.
         """
-        place_of_file = self._place_of(path.absolute())
-        if not place_of_file:
+        where = place_below(path.absolute(), self._folders)
+        if not where:
             return
         try:
-            file = _found(*place_of_file)
+            file = find_file(*where)
             if file.stamp.size_bytes == manifest.size_bytes:
                 self._remember(file, manifest)
-                self._publish(valid_name(path.name), file, manifest)
+                self._shelf.put(SharedVideo.of(valid_name(path.name), manifest, file))
         except (OSError, VideotecaError) as error:
-            _log.warning("download not shared", path=str(path), problem=str(error))
+            _log.warning("download not shared", path=printable(str(path)), problem=str(error))
 
     # What goes on by itself
 
@@ -222,60 +205,29 @@ class Library:
         new_view = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._watch(new_view))
+                tasks.create_task(self._look_again_and_again(new_view))
                 tasks.create_task(self._hash_settled(new_view))
         finally:
             for job in self._jobs.values():
                 job.stop()
 
-    async def _watch(self, new_view: asyncio.Event) -> None:
+    async def _look_again_and_again(self, new_view: asyncio.Event) -> None:
         forgotten = False
         while True:
             started = time.monotonic()
-            self._view = await asyncio.to_thread(self._look)
+            await asyncio.to_thread(self._watch.look)
             new_view.set()
             if not forgotten:
                 forgotten = True
-                await asyncio.to_thread(self._forget_stale, self._view.scan)
+                await asyncio.to_thread(self._watch.forget_stale)
             enough = (time.monotonic() - started) / _MOST_TIME_SCANNING
             await asyncio.sleep(max(self._interval_seconds, min(enough, _LONGEST_INTERVAL_SECONDS)))
-
-    def _look(self) -> _View:
-        """Look at the folders, withdraw what is no longer there, share what is known."""
-        shared = self._shelf.videos()  # first: what comes while looking is no business of this look
-        found = scan(self._folders)
-        selection = select(found.files.values(), self._cache)
-        for video in shared:
-            if selection.chosen.get(video.holding.name) != video.file:
-                self._shelf.withdraw(video)
-                _log.info("withdrawn", name=video.holding.name, path=video.file.path)
-        waiting = {}
-        for name, file in selection.chosen.items():
-            if self._is_shared(name, file) or self._cache.is_withheld(name):
-                continue
-            manifest = self._cache.get(file.path, file.stamp)
-            if not (manifest and self._publish_known(name, file, manifest)):
-                waiting[name] = file
-        settled = self._settling.observe(waiting.values(), self._clock())
-        return _View(found, selection, waiting, settled)
-
-    def _forget_stale(self, found: Scan) -> None:
-        """Forget the digests of files that are gone, unless their whole folder is away."""
-        closed = tuple(os.path.join(folder, "") for folder in found.closed)  # noqa: PTH118
-
-        def is_stale(path: str) -> bool:
-            return not (path in found.files or path.startswith(closed) or os.path.lexists(path))
-
-        try:
-            self._cache.prune(is_stale)
-        except LocalTrouble as error:
-            _log.warning("digests not forgotten", problem=str(error))
 
     async def _hash_settled(self, new_view: asyncio.Event) -> None:
         while True:
             await new_view.wait()
             new_view.clear()
-            view = self._view
+            view = self._watch.view
             now = self._clock()
             self._failures = {
                 path: failure
@@ -312,8 +264,9 @@ class Library:
             finally:
                 self.hashed_bytes += job.hashed_bytes
             await asyncio.to_thread(self._remember, job.file, manifest)
-        video = self._publish(job.name, job.file, manifest)
-        _log.info("shared", name=job.name, video_id=video.holding.video_id, path=job.file.path)
+        video = SharedVideo.of(job.name, manifest, job.file)
+        self._shelf.put(video)
+        _log.info("shared", name=job.name, video_id=video.holding.video_id)
         return video
 
     def _end_job(self, job: HashJob) -> None:
@@ -326,31 +279,12 @@ class Library:
             skipped = skipped_file(job.file.path, error)
             self._failures[job.file.path] = _Failure(job.file, retry_at, skipped)
 
-    def _publish(self, name: str, file: FoundFile, manifest: Manifest) -> SharedVideo:
-        """Put a video on the shelf, unless its owner does not want it there.
-
-        Raises:
-            NameInUse: another file is shared under the name.
-        """
-        video = SharedVideo.of(name, manifest, file)
-        self._shelf.put(video)
-        if self._cache.is_withheld(name):  # looked at last: it may have been withheld meanwhile
-            self._shelf.withdraw(video)
-        return video
-
-    def _publish_known(self, name: str, file: FoundFile, manifest: Manifest) -> bool:
-        try:
-            self._publish(name, file, manifest)
-        except NameInUse:  # somebody has shared another file of that name during this look
-            return False
-        return True
-
     def _remember(self, file: FoundFile, manifest: Manifest) -> None:
         """Cache a digest; without room for it the video is shared all the same."""
         try:
             self._cache.put(file.path, file.stamp, manifest)
         except LocalTrouble as error:
-            _log.warning("digest not remembered", path=file.path, problem=str(error))
+            _log.warning("digest not remembered", path=printable(file.path), problem=str(error))
 
     def _bring(self, path: Path, name: str, stopped: threading.Event) -> FoundFile:
         """Find the file in a shared folder, or bring it there."""
@@ -361,51 +295,28 @@ class Library:
 
         path = path.absolute()
         with self._placing:
-            where = self._place_of(path)
+            where = place_below(path, self._folders)
             folder, parts = where or (self._folders[0], (name,))
             self._check_free(name, str(folder.joinpath(*parts)))
             if not where:
                 place(path, folder, name, go_on)
         try:
-            return _found(folder, parts)
+            return find_file(folder, parts)
         except OSError as error:
             raise unreadable(path, error) from error
 
     def _check_free(self, name: str, path: str) -> None:
         """Check that no other file has the name."""
         video = self._shelf.named(name)
-        for file in (video and video.file, self._view.selection.chosen.get(name)):
+        for file in (video and video.file, self._watch.view.selection.chosen.get(name)):
             if file and file.path != path and os.path.lexists(file.path):
                 raise NameInUse(name=name, path=file.path)
         if video and video.file.path != path:  # gone, and not noticed yet
             self._shelf.withdraw(video)
 
-    def _place_of(self, path: Path) -> tuple[Path, tuple[str, ...]] | None:
-        """Where in a shared folder a file is; none for hidden subfolders and for elsewhere."""
-        real = path.parent.resolve() / path.name
-        for folder in self._folders:
-            root = folder.resolve()
-            if real.is_relative_to(root):
-                parts = real.relative_to(root).parts
-                if not any(part.startswith(".") for part in parts):
-                    return folder, parts
-        return None
-
-    def _is_shared(self, name: str, file: FoundFile) -> bool:
-        video = self._shelf.named(name)
-        return video is not None and video.file == file
-
     def _holds(self, failure: _Failure) -> bool:
         """Whether a failed file is still as it was."""
-        return self._view.scan.files.get(failure.file.path) == failure.file
-
-
-def _found(folder: Path, parts: tuple[str, ...]) -> FoundFile:
-    opened = open_below(folder, parts)
-    try:
-        return FoundFile(folder, parts, FileStamp.of(os.fstat(opened)))
-    finally:
-        os.close(opened)
+        return self._watch.view.scan.files.get(failure.file.path) == failure.file
 
 
 def _check_expected(error: BaseException | None) -> None:

@@ -28,18 +28,16 @@ class FoundFile(NamedTuple):
     """A regular file below a shared folder.
 
     Attributes:
+        path: the absolute path; its undecodable bytes are surrogates.
         folder: the shared folder, absolute.
         parts: the subfolders and the file's own name, as they are on the disk.
+        stamp: what it looked like.
     """
 
+    path: str
     folder: Path
     parts: tuple[str, ...]
     stamp: FileStamp
-
-    @property
-    def path(self) -> str:
-        """The absolute path; its undecodable bytes are surrogates."""
-        return os.path.join(self.folder, *self.parts)  # noqa: PTH118 - half of a scan's cost
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,22 @@ _BLOCK_BYTES: Final = 1 << 20
 # Not blocking: to open a FIFO must not hold the thread.
 _SOURCE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _COPY_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def place_below(path: Path, folders: Iterable[Path]) -> tuple[Path, tuple[str, ...]] | None:
+    """Where below one of the folders a file is: the folder, and the way from there.
+
+    Returns:
+        None for what is elsewhere, and for what is hidden there.
+    """
+    real = path.parent.resolve() / path.name
+    for folder in folders:
+        root = folder.resolve()
+        if real.is_relative_to(root):
+            parts = real.relative_to(root).parts
+            if not any(part.startswith(".") for part in parts):
+                return folder, parts
+    return None
 
 
 def place(path: Path, folder: Path, name: str, go_on: Callable[[], None]) -> None:

@@ -45,6 +45,20 @@ def open_below(folder: Path, parts: tuple[str, ...]) -> int:
     return file
 
 
+def find_file(folder: Path, parts: tuple[str, ...]) -> FoundFile:
+    """A regular file below a folder, as it is now.
+
+    Raises:
+        OSError: see :func:`open_below`.
+    """
+    opened = open_below(folder, parts)
+    try:
+        stamp = FileStamp.of(os.fstat(opened))
+    finally:
+        os.close(opened)
+    return FoundFile(str(folder.joinpath(*parts)), folder, parts, stamp)
+
+
 def _check_regular(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         message = "not a regular file"

@@ -62,61 +62,59 @@ class _Scanner:
         self.closed: list[str] = []
 
     def look_into(self, folder: Path) -> None:
-        try:
-            opened = os.open(folder, FOLDER_FLAGS)
-        except OSError as error:
-            self._close(str(folder), error.strerror)
-        else:
-            self._walk(opened, folder, ())
+        self._enter(folder, None, str(folder), ())
 
-    def _walk(self, opened: int, folder: Path, parts: tuple[str, ...]) -> None:
-        """Look at a folder's entries, and close it."""
+    def _enter(self, folder: Path, parent: int | None, path: str, parts: tuple[str, ...]) -> None:
+        """Look at all that is below a folder, which is opened from the one that it is in."""
+        if len(parts) > _MAX_DEPTH:
+            self._close(path, N_("it is nested too deeply"))
+            return
+        try:
+            if parent is None:
+                opened = os.open(folder, FOLDER_FLAGS)
+            else:
+                opened = os.open(parts[-1], FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
+        except OSError as error:
+            self._close(path, error.strerror)
+            return
         try:
             with os.scandir(opened) as entries:
                 found = sorted(entries, key=lambda entry: entry.name)
             for entry in found:
                 if not entry.name.startswith("."):
-                    self._visit(entry, opened, folder, (*parts, entry.name))
+                    self._visit(entry, folder, opened, f"{path}/{entry.name}", parts)
         except OSError as error:
-            self._close(str(folder.joinpath(*parts)), error.strerror)
+            self._close(path, error.strerror)
         finally:
             os.close(opened)
 
     def _visit(
-        self, entry: os.DirEntry[str], parent: int, folder: Path, parts: tuple[str, ...]
+        self,
+        entry: os.DirEntry[str],
+        folder: Path,
+        parent: int,
+        path: str,
+        parent_parts: tuple[str, ...],
     ) -> None:
-        if entry.is_dir(follow_symlinks=False):
-            self._enter(parent, folder, parts)
-            return
         try:
             status = entry.stat(follow_symlinks=False)
         except FileNotFoundError:  # it was removed a moment ago
             return
         except OSError as error:
-            self._skip(folder, parts, error.strerror)
+            self._skip(path, error.strerror)
             return
+        parts = (*parent_parts, entry.name)
         if stat.S_ISREG(status.st_mode):
-            file = FoundFile(folder, parts, FileStamp.of(status))
-            self.files.setdefault(file.path, file)  # one shared folder may be inside another
+            # One shared folder may be inside another: what was found first counts.
+            self.files.setdefault(path, FoundFile(path, folder, parts, FileStamp.of(status)))
+        elif stat.S_ISDIR(status.st_mode):
+            self._enter(folder, parent, path, parts)
         elif stat.S_ISLNK(status.st_mode):
-            self._skip(folder, parts, N_("symbolic links are not followed"))
+            self._skip(path, N_("symbolic links are not followed"))
         else:
-            self._skip(folder, parts, N_("it is not a regular file"))
+            self._skip(path, N_("it is not a regular file"))
 
-    def _enter(self, parent: int, folder: Path, parts: tuple[str, ...]) -> None:
-        path = str(folder.joinpath(*parts))
-        if len(parts) > _MAX_DEPTH:
-            self._close(path, N_("it is nested too deeply"))
-            return
-        try:
-            below = os.open(parts[-1], FOLDER_FLAGS | os.O_NOFOLLOW, dir_fd=parent)
-        except OSError as error:
-            self._close(path, error.strerror)
-        else:
-            self._walk(below, folder, parts)
-
-    def _skip(self, folder: Path, parts: tuple[str, ...], detail: str | None) -> None:
-        path = str(folder.joinpath(*parts))
+    def _skip(self, path: str, detail: str | None) -> None:
         self.skipped.append(skipped_file(path, FileUnreadable(path=path, detail=detail)))
 
     def _close(self, path: str, detail: str | None) -> None:

@@ -2,9 +2,10 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Final
 
-from peer_service.library.model import SharedVideo
+from peer_service.library.model import FoundFile, SharedVideo
 from videoteca_core.catalogue import Holding
 from videoteca_core.errors import NameInUse
 
@@ -15,9 +16,13 @@ class Shelf:
     """The shared videos by name and id, usable from any thread and never for long.
 
     Each name stands for one file, and each file has one name.
+
+    Args:
+        is_withheld: whether the owner does not share what has a name.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, is_withheld: Callable[[str], bool]) -> None:
+        self._is_withheld = is_withheld
         self._lock: Final = threading.Lock()
         self._by_name: dict[str, SharedVideo] = {}
         self._by_id: dict[str, dict[str, SharedVideo]] = {}
@@ -32,6 +37,11 @@ class Shelf:
     def named(self, name: str) -> SharedVideo | None:
         """The video of that name."""
         return self._by_name.get(name)
+
+    def has(self, name: str, file: FoundFile) -> bool:
+        """Whether that very file, as it was found, is shared under that name."""
+        video = self._by_name.get(name)
+        return video is not None and video.file == file
 
     def identified(self, video_id: str) -> SharedVideo | None:
         """A video of that content."""
@@ -48,7 +58,7 @@ class Shelf:
         return tuple(sorted((video.holding for video in self.videos()), key=lambda it: it.name))
 
     def put(self, video: SharedVideo) -> None:
-        """Share a video, in the place of an older one from the same file.
+        """Share a video in the place of an older one from the same file, unless it is withheld.
 
         Raises:
             NameInUse: another file has the name.
@@ -58,6 +68,8 @@ class Shelf:
             older = self._by_name.get(name)
             if older and older.file.path != video.file.path:
                 raise NameInUse(name=name, path=older.file.path)
+            if self._is_withheld(name):
+                return
             if older:
                 self._remove(older)
             self._by_name[name] = video
