@@ -1,7 +1,6 @@
 """Page tokens: where the next page of a listing starts."""
 
 import base64
-import binascii
 from typing import Final
 
 from videoteca_core.errors import InvalidPageToken
@@ -11,13 +10,13 @@ Position = tuple[str, str]
 """Name and id of the last video of a page; it need not exist any more."""
 
 START: Final[Position] = ("", "")
-_DIGEST_BYTES: Final = 8
+_MARK_BYTES: Final = 8
 
 
 def page_token(query: str, last: Position) -> str:
     """The token of the page that follows this video, good for this query only."""
-    raw = _mark(query) + "\n".join(last).encode()
-    return base64.urlsafe_b64encode(raw).decode()
+    place = "\n".join(last).encode()
+    return base64.urlsafe_b64encode(_mark(query, place) + place).decode()
 
 
 def position(query: str, token: str) -> Position:
@@ -30,13 +29,14 @@ def position(query: str, token: str) -> Position:
         return START
     try:
         raw = base64.b64decode(token, altchars=b"-_", validate=True)
-        name, video_id = raw[_DIGEST_BYTES:].decode().split("\n")
-    except (binascii.Error, ValueError) as error:
+        mark, place = raw[:_MARK_BYTES], raw[_MARK_BYTES:]
+        name, video_id = place.decode().split("\n")
+    except ValueError as error:
         raise InvalidPageToken from error
-    if raw[:_DIGEST_BYTES] != _mark(query):
+    if mark != _mark(query, place):
         raise InvalidPageToken
     return name, video_id
 
 
-def _mark(query: str) -> bytes:
-    return digest(query.encode())[:_DIGEST_BYTES]
+def _mark(query: str, place: bytes) -> bytes:
+    return digest(query.encode() + b"\0" + place)[:_MARK_BYTES]
