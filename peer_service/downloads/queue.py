@@ -161,7 +161,9 @@ class DownloadQueue:
         with self._database.transaction() as connection:
             now = self._clock()
             # A time too far ahead was noted before the clock was set back.
-            due = "state = 'running' OR (state = 'waiting' AND NOT next_try_at BETWEEN ? AND ?)"
+            due = (
+                "state = 'running' OR (state = 'waiting' AND (next_try_at <= ? OR next_try_at > ?))"
+            )
             for download in table.select(connection, due, now, now + MAX_DELAY_SECONDS):
                 if download.download_id not in self._claimed:
                     break
@@ -186,7 +188,7 @@ class DownloadQueue:
         with self._database.transaction() as connection:
             (at,) = connection.execute(
                 "SELECT min(next_try_at) FROM downloads"
-                " WHERE state = 'waiting' AND next_try_at >= ?",
+                " WHERE state = 'waiting' AND next_try_at > ?",
                 (now,),
             ).fetchone()
         return None if at is None else min(float(at) - now, MAX_DELAY_SECONDS)
