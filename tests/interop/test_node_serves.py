@@ -210,9 +210,10 @@ def called(stub: PeerStub, request: Any) -> Any:
 
 
 def test_it_says_when_its_file_has_changed(tracker: Endpoint, clip: Path) -> None:
-    with serving(tracker, clip) as node, pytest.raises(FileChanged), stub_of(node) as stub:
+    with serving(tracker, clip) as node:
         os.utime(clip)
-        called(stub, pb.FetchVideoRequest(name=NAME))
+        with pytest.raises(FileChanged), stub_of(node) as stub:
+            called(stub, pb.FetchVideoRequest(name=NAME))
 
 
 def test_its_lies_are_found_out(tmp_path: Path, tracker: Endpoint, clip: Path) -> None:

@@ -28,6 +28,6 @@ try {
     await fetch({ ...common, video: values.video, to: values.to });
   }
 } catch (error) {
-  report("failed", { message: error.message, reason: error.reason, code: error.code });
+  report("failed", { message: error.details ?? error.message, reason: error.reason, code: error.code });
   process.exitCode = 1;
 }
