@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -129,3 +130,14 @@ def node_peer(*arguments: object) -> Iterator[NodePeer]:
         yield peer
     finally:
         peer.kill()
+
+
+def forge(shared: Path, *, at: int) -> None:
+    """Change one byte of a file that a peer shares, and hide that it happened."""
+    stat = shared.stat()
+    with shared.open("r+b") as file:
+        file.seek(at)
+        (byte,) = file.read(1)
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+    os.utime(shared, ns=(stat.st_atime_ns, stat.st_mtime_ns))

@@ -1,18 +1,18 @@
 """A peer in JavaScript locates and fetches what our peer shares, and believes no lie."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.interop.conftest import VIDEOS, Group
-from tests.interop.node_peer import Event, node_peer
+from tests.interop.conftest import MIB, VIDEOS, Group
+from tests.interop.node_peer import Event, forge, node_peer
+from videoteca_core.addresses import Endpoint
 
 
-def fetch(group: Group, video: str, to: Path) -> list[Event]:
+def fetch(tracker: Endpoint, video: str, to: Path) -> list[Event]:
     """Have it fetch a video, and return all that it reports."""
-    arguments: tuple[Any, ...] = ("--tracker", group.tracker, "--name", f"nodo {to.name}")
-    with node_peer("fetch", *arguments, "--video", video, "--to", to) as node:
+    arguments = ("--tracker", tracker, "--name", f"nodo {to.name}", "--video", video, "--to", to)
+    with node_peer("fetch", *arguments) as node:
         node.finish()
         return node.events
 
@@ -20,7 +20,7 @@ def fetch(group: Group, video: str, to: Path) -> list[Event]:
 @pytest.mark.parametrize("stem", VIDEOS)
 def test_it_fetches_a_video_by_name(group: Group, tmp_path: Path, stem: str) -> None:
     to = tmp_path / f"{stem}.mp4"
-    located, fetched = fetch(group, f"{stem}.mp4", to)
+    located, fetched = fetch(group.tracker, f"{stem}.mp4", to)
     assert located["sources"] == 1
     assert fetched["event"] == "fetched"
     assert fetched["video_id"] == group.ana.holding(f"{stem}.mp4").video_id
@@ -29,11 +29,35 @@ def test_it_fetches_a_video_by_name(group: Group, tmp_path: Path, stem: str) -> 
 
 def test_it_fetches_a_video_by_id(group: Group, tmp_path: Path) -> None:
     to = tmp_path / "by id.mp4"
-    assert fetch(group, group.ana.holding("clip.mp4").video_id, to)[-1]["event"] == "fetched"
+    assert (
+        fetch(group.tracker, group.ana.holding("clip.mp4").video_id, to)[-1]["event"] == "fetched"
+    )
     assert to.read_bytes() == VIDEOS["clip"]
 
 
 def test_it_is_told_why_it_gets_nothing(group: Group, tmp_path: Path) -> None:
-    (failed,) = fetch(group, "nobody has it.mp4", tmp_path / "none.mp4")
+    (failed,) = fetch(group.tracker, "nobody has it.mp4", tmp_path / "none.mp4")
     assert (failed["event"], failed["reason"]) == ("failed", "VIDEO_UNKNOWN")
     assert failed["message"] == "There is no video 'nobody has it.mp4'."
+
+
+def test_it_asks_for_what_was_not_granted(tracker: Endpoint, tmp_path: Path) -> None:
+    shared, to = tmp_path / "clip.mp4", tmp_path / "fetched.mp4"
+    shared.write_bytes(VIDEOS["clip"])
+    arguments = ("--tracker", tracker, "--name", "otro", "--file", shared, "--grant", 2 * MIB)
+    with node_peer("serve", *arguments) as other:
+        other.wait_for("registered", reachability="REACHABILITY_PROVED")
+        assert fetch(tracker, "clip.mp4", to)[-1]["calls"] == 3
+        assert to.read_bytes() == VIDEOS["clip"]
+
+
+def test_it_believes_no_lie(tracker: Endpoint, tmp_path: Path) -> None:
+    shared, to = tmp_path / "clip.mp4", tmp_path / "fetched.mp4"
+    shared.write_bytes(VIDEOS["clip"])
+    with node_peer("serve", "--tracker", tracker, "--name", "otro", "--file", shared) as liar:
+        liar.wait_for("registered", reachability="REACHABILITY_PROVED")
+        forge(shared, at=2 * MIB + 5)
+        _, trouble, failed = fetch(tracker, "clip.mp4", to)
+        assert trouble["message"] == "bad source: piece 2 has another digest"
+        assert failed["event"] == "failed"
+        assert to.read_bytes() == VIDEOS["clip"][: 2 * MIB]

@@ -11,7 +11,7 @@ import pytest
 
 from peer_service.downloads.model import DownloadState
 from tests.interop.conftest import MIB, VIDEOS
-from tests.interop.node_peer import NodePeer, node_peer
+from tests.interop.node_peer import NodePeer, forge, node_peer
 from tests.interop.our_peer import our_peer
 from tests.servers import running_tracker
 from tests.waiting import eventually
@@ -218,7 +218,7 @@ def test_it_says_when_its_file_has_changed(tracker: Endpoint, clip: Path) -> Non
 
 def test_its_lies_are_found_out(tmp_path: Path, tracker: Endpoint, clip: Path) -> None:
     with serving(tracker, clip), our_peer(tmp_path / "ana", tracker, "ana") as ana:
-        forge(clip)
+        forge(clip, at=2 * MIB + 5)
         ana.control.enqueue(VideoQuery(name=NAME))
 
         def refused() -> bool:
@@ -230,12 +230,3 @@ def test_its_lies_are_found_out(tmp_path: Path, tracker: Endpoint, clip: Path) -
         (download,) = ana.control.downloads()
         assert download.reason == "BAD_SOURCE"
         assert download.verified_bytes < len(CLIP)
-
-
-def forge(clip: Path) -> None:
-    """Change one byte of the third piece, and hide that it happened."""
-    stat = clip.stat()
-    with clip.open("r+b") as file:
-        file.seek(2 * MIB + 5)
-        file.write(bytes([CLIP[2 * MIB + 5] ^ 1]))
-    os.utime(clip, ns=(stat.st_atime_ns, stat.st_mtime_ns))
