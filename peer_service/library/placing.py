@@ -3,16 +3,14 @@
 import contextlib
 import errno
 import os
-import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+from peer_service.library.reading import open_below
 from videoteca_core.errors import DiskFull, FileMissing, FileUnreadable, NameInUse, VideotecaError
 
 _BLOCK_BYTES: Final = 1 << 20
-# Not blocking: to open a FIFO must not hold the thread.
-_SOURCE_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _COPY_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -49,15 +47,12 @@ def place(path: Path, folder: Path, name: str, go_on: Callable[[], None]) -> Non
     """
     target = folder / name
     try:
-        source = os.open(path, _SOURCE_FLAGS)
+        source = open_below(path.parent, (path.name,))
     except OSError as error:
         raise unreadable(path, error) from error
     with open(source, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
-        status = os.fstat(source)
-        if not stat.S_ISREG(status.st_mode):
-            raise FileMissing(path=path)
         with contextlib.suppress(FileNotFoundError):  # the name is free
-            if os.path.samestat(status, target.lstat()):
+            if os.path.samestat(os.fstat(source), target.lstat()):
                 return
             raise NameInUse(name=name, path=target)
         try:
