@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from peer_service.transfer.folder import ReceivedFolder
 from peer_service.transfer.part_file import PartFile, PieceRejected
-from peer_service.transfer.plan import PieceSet, bytes_there
+from peer_service.transfer.plan import PieceSet
 from tests.videos import MIB, manifest_of, video_bytes
 
 DATA: Final = video_bytes(4 * MIB + 77_777)
@@ -24,8 +24,8 @@ FIRST_FLAG, SEAL_BYTES = 8, 32
 class PartFileMachine(RuleBasedStateMachine):
     """Bytes come in, right and wrong; processes end, power fails, files are damaged.
 
-    ``known`` are the pieces that the open file was given and accepted; ``counted`` those that it
-    said count when it was opened.
+    The pieces that are ``known`` are those that the open file holds to be there, those ``noted``
+    are the ones that its notes on the disk say count.
     """
 
     part: PartFile
@@ -99,30 +99,26 @@ class PartFileMachine(RuleBasedStateMachine):
 
     @rule(damage=st.randoms(use_true_random=False))
     def lose_power(self, damage: Any) -> None:
-        """All that was not synced is lost, or half of it."""
+        """Of what was not synced nothing, or only some, has come to the disk."""
         self.crash()
-        counted = self.noted()
+        noted = self.noted()
         with self.part_path.open("r+b") as file:
             for piece in range(MANIFEST.piece_count):
-                if piece not in counted:
+                if piece not in noted:
                     file.seek(MANIFEST.piece_range(piece)[0] + damage.randrange(77_777))
                     file.write(bytes(damage.randrange(1, 50_000)))
-        self.reopen_and_find(counted)
+        self.reopen()
 
     @rule()
     def be_killed(self) -> None:
         self.crash()
-        self.reopen_and_find(self.noted())
+        self.reopen()
 
     @rule(size=st.integers(0, len(DATA) + MIB))
     def be_truncated(self, size: int) -> None:
         self.crash()
-        counted = self.noted()
         os.truncate(self.part_path, size)
-        for piece in list(counted):
-            if sum(MANIFEST.piece_range(piece)) > size:
-                counted.discard(piece)
-        self.reopen_and_find(counted)
+        self.reopen()
 
     @rule(at=st.integers(0, len(DATA) - 1), cleanly=st.booleans())
     def be_damaged(self, at: int, cleanly: bool) -> None:
@@ -131,15 +127,13 @@ class PartFileMachine(RuleBasedStateMachine):
                 pass
         else:
             self.crash()
-        counted = self.noted()
         with self.part_path.open("r+b") as file:
             file.seek(at)
             (byte,) = file.read(1)
             file.seek(at)
             file.write(bytes([byte ^ 1]))
         os.utime(self.part_path)  # as later writes do, though not in the same tick of the clock
-        counted.discard(at // MANIFEST.piece_size)
-        self.reopen_and_find(counted)
+        self.reopen()
 
     @rule(keep=st.floats(0, 0.99))
     def have_torn_notes(self, keep: float) -> None:
@@ -147,38 +141,50 @@ class PartFileMachine(RuleBasedStateMachine):
         if self.progress_path.exists():
             data = self.progress_path.read_bytes()
             self.progress_path.write_bytes(data[: int(len(data) * keep)])
-        self.reopen_and_find(PieceSet(MANIFEST.piece_count))
+        self.reopen()
 
-    @rule(others=st.sampled_from(["part", "manifest"]))
-    def lose_a_file(self, others: str) -> None:
+    @rule(suffix=st.sampled_from([".part", ".manifest", ".progress"]))
+    def lose_a_file(self, suffix: str) -> None:
         self.crash()
-        counted = self.noted() if others == "manifest" else PieceSet(MANIFEST.piece_count)
-        self.part_path.with_suffix(f".{others}").unlink(missing_ok=True)
-        self.reopen_and_find(counted)
+        self.part_path.with_suffix(suffix).unlink(missing_ok=True)
+        self.reopen()
 
     @invariant()
-    def what_counts_is_right(self) -> None:
-        data = self.part_path.read_bytes() if self.part_path.exists() else b""
-        for piece in self.noted():
-            offset, length = MANIFEST.piece_range(piece)
-            assert data[offset : offset + length] == DATA[offset : offset + length]
+    def what_is_there_is_right(self) -> None:
+        assert self.known().issubset(self.right())
 
     def crash(self) -> None:
         """End as a killed process does: nothing is settled, the files are closed."""
         self.part._syncer.end()
         self.part._open.close()
 
-    def reopen_and_find(self, counted: PieceSet) -> None:
+    def reopen(self) -> None:
+        """What counts is what the notes say and what is still right, no more and no less."""
+        counted = self.noted() & self.right()
         self.open()
-        assert self.progress == [bytes_there(counted, MANIFEST)]
         assert self.known() == counted
+        assert self.progress == [sum(MANIFEST.piece_range(piece)[1] for piece in counted)]
 
-    def known(self) -> PieceSet:
-        return self.part._pieces.copy()
+    def known(self) -> set[int]:
+        """The pieces that the open file holds to be there."""
+        return set(self.part._pieces)
 
-    def noted(self) -> PieceSet:
+    def noted(self) -> set[int]:
+        """The pieces that its notes on the disk say count; none when the notes are torn."""
         data = self.progress_path.read_bytes() if self.progress_path.exists() else b""
-        return PieceSet.from_bytes(data[FIRST_FLAG:-SEAL_BYTES] or bytes(MANIFEST.piece_count))
+        if len(data) != FIRST_FLAG + MANIFEST.piece_count + SEAL_BYTES:
+            return set()
+        return set(PieceSet.from_bytes(data[FIRST_FLAG:-SEAL_BYTES]))
+
+    def right(self) -> set[int]:
+        """The pieces that are on the disk as they should be."""
+        data = self.part_path.read_bytes() if self.part_path.exists() else b""
+        ranges = map(MANIFEST.piece_range, range(MANIFEST.piece_count))
+        return {
+            piece
+            for piece, (offset, length) in enumerate(ranges)
+            if data[offset : offset + length] == DATA[offset : offset + length]
+        }
 
     @staticmethod
     def bytes_from(piece: int, count: int) -> bytes:
