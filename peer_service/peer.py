@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import grpc
 import structlog
 
 from peer_service.announcer import Announcer
@@ -24,6 +23,7 @@ from peer_service.folders import Folders, FolderStore
 from peer_service.home import Home
 from peer_service.instance import Instance
 from peer_service.library.library import Library
+from peer_service.memory import keep_freed_memory
 from peer_service.servicer import PeerServicer
 from peer_service.slots import UploadSlots
 from peer_service.status import PeerStatus
@@ -31,7 +31,6 @@ from peer_service.tracker_link import TrackerLink
 from peer_service.uploads import UploadCounters
 from videoteca.v1 import videoteca_pb2
 from videoteca.v1.control_pb2_grpc import add_ControlServicer_to_server
-from videoteca.v1.videoteca_pb2_grpc import add_PeerServicer_to_server
 from videoteca_core.addresses import Endpoint, source_is_for
 from videoteca_core.catalogue import LocatedVideo, VideoQuery
 from videoteca_core.errors import NotRegistered, Unavailable
@@ -113,6 +112,7 @@ class Peer:
         await self._resources.aclose()
 
     async def _start(self) -> None:
+        keep_freed_memory()
         config, resources = self._config, self._resources
         resources.enter_context(self.home.locked())
         database = resources.enter_context(PeerDatabase(self.home.database_path))
@@ -127,9 +127,9 @@ class Peer:
         if config.listen:
             servicer = PeerServicer(self._library, self._slots, instance, self._uploads)
             resources.callback(servicer.close)
-            self.port = await self._serve(
-                Server([_SERVICE]), add_PeerServicer_to_server, servicer, config.listen
-            )
+            server = Server([_SERVICE])
+            servicer.add_to(server.grpc)
+            self.port = await self._serve(server, config.listen)
         host, port = self._address()
         self._announcer = Announcer(self._link, self._library, instance, host, port)
         if config.name:
@@ -144,9 +144,9 @@ class Peer:
         # Left by a process that was killed: the home is ours, so the socket is.
         self.socket.unlink(missing_ok=True)
         resources.callback(self.socket.unlink, missing_ok=True)
-        await self._serve(
-            Server(), add_ControlServicer_to_server, self._control_servicer(), self.socket
-        )
+        server = Server()
+        add_ControlServicer_to_server(self._control_servicer(), server.grpc)
+        await self._serve(server, self.socket)
 
     def _make_folders(self, database: PeerDatabase) -> Folders:
         config = self._config
@@ -180,14 +180,7 @@ class Peer:
             worker=self._worker,
         )
 
-    async def _serve(
-        self,
-        server: Server,
-        add_to_server: Callable[[Any, grpc.aio.Server], None],
-        servicer: object,
-        where: Endpoint | Path,
-    ) -> int:
-        add_to_server(servicer, server.grpc)
+    async def _serve(self, server: Server, where: Endpoint | Path) -> int:
         port = await server.start(where)
         self._resources.push_async_callback(server.stop, _GRACE_SECONDS)
         return port
