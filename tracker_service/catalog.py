@@ -9,7 +9,7 @@ from tracker_service import registration as rules
 from tracker_service.folding import fold
 from tracker_service.handout import ordered
 from tracker_service.paging import page_token, position
-from tracker_service.registration import LEASE_SECONDS, Application, Dial, added
+from tracker_service.registration import LEASE_SECONDS, LEFT, Application, Dial, added
 from tracker_service.store.contract import Content, Peer, Store, Transaction
 from videoteca_core.addresses import (
     Endpoint,
@@ -244,10 +244,15 @@ class Catalog:
 
         def work(tx: Transaction) -> Answer[None]:
             peer = _caller(tx, token)
-            tx.renew_lease(peer.peer_id, self._clock())
+            tx.renew_lease(peer.peer_id, LEFT)
             return Answer(peer.name, None)
 
         return await self._store.write(work, durable=False)
+
+    async def lost(self, after: float) -> tuple[list[str], float]:
+        """The peers whose leases ended since then without their leaving, and the time now."""
+        now = self._clock()
+        return await self._store.read(lambda tx: tx.expired(after, now)), now
 
     async def info(
         self, token: str, query: str, page_size: int, token_of_page: str, caller: IpAddress

@@ -14,6 +14,8 @@ from videoteca_core.errors import ClaimRefused, NameTaken
 from videoteca_core.identity import token_hash
 
 LEASE_SECONDS: Final = 60
+LEFT: Final = 0.0
+"""When the lease of a peer ended that left, or never came."""
 REDIAL_SECONDS: Final = 60
 """How long after a dial that failed the same address may be dialled again."""
 
@@ -129,7 +131,7 @@ def new_peer(
         host="",
         port=0,
         instance_key=b"",
-        lease_expires_at=0.0,
+        lease_expires_at=LEFT,
         reachability=Reachability.NOT_SERVING,
         dialled_at=0.0,
         holdings_digest=NO_HOLDINGS,

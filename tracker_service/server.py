@@ -19,6 +19,8 @@ from videoteca_core.addresses import Endpoint, IpNetwork
 from videoteca_core.rpc.server import Server
 
 GRACE_SECONDS: Final = 2.0
+WATCH_SECONDS: Final = 5.0
+"""How often it is looked for peers that were lost."""
 
 _log: Final = structlog.get_logger()
 
@@ -67,6 +69,7 @@ class TrackerServer:
             await store.close()
             raise
         self._store, self._dial_back, self._server = store, dial_back, server
+        self._watch = asyncio.create_task(_log_lost(catalog, self._clock()))
         endpoint = Endpoint(self._config.listen.host, port)
         _log.info("started", address=str(endpoint), database=str(self._config.database))
         return endpoint
@@ -74,9 +77,22 @@ class TrackerServer:
     async def stop(self) -> None:
         """Let running calls finish, and close the database."""
         await self._server.stop(GRACE_SECONDS)
-        await self._dial_back.stop()
+        self._watch.cancel()
+        await asyncio.gather(self._watch, self._dial_back.stop(), return_exceptions=True)
         await self._store.close()
         _log.info("stopped")
+
+
+async def _log_lost(catalog: Catalog, since: float) -> None:
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        try:
+            names, since = await catalog.lost(since)
+        except Exception:  # noqa: BLE001 - the next look may succeed
+            _log.exception("failed")
+            continue
+        for name in names:
+            _log.warning("connection lost", peer=name)
 
 
 async def run_tracker(config: TrackerConfig, started: Callable[[Endpoint], None]) -> None:

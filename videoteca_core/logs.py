@@ -41,7 +41,6 @@ def configure_logging(json: bool | None = None) -> None:  # noqa: FBT001 - the o
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(_StandardError()),  # type: ignore[arg-type] # what print needs of a file
-        cache_logger_on_first_use=True,
     )
 
 

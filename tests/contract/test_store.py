@@ -125,6 +125,12 @@ def test_a_lease_is_renewed_alone(desk: Desk) -> None:
     assert desk.read(lambda tx: tx.peers()) == [renewed]
 
 
+def test_leases_that_ended_in_a_time_are_told(desk: Desk) -> None:
+    for name, until in (("early", NOW), ("first", NOW + 1), ("last", NOW + 9), ("late", NOW + 9.1)):
+        desk.share(proved(name, until=until))
+    assert desk.read(lambda tx: tx.expired(NOW, NOW + 9)) == ["first", "last"]
+
+
 def test_a_holding_replaces_the_one_under_its_name_only(desk: Desk) -> None:
     ana = desk.share(proved("ana"), holding("a.mp4"), holding("b.mp4"))
     newer = holding("a.mp4", "another cut", HoldingState.PARTIAL, size=2**62)

@@ -1,13 +1,16 @@
 """A real tracker over real gRPC: what is asked, what is answered, and what outlives a restart."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+import structlog
 from google.rpc import error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
@@ -19,6 +22,7 @@ from tests.clock import Clock
 from tests.holdings import holding
 from tests.servers import LOOPBACK, run_in_thread, running_tracker
 from tests.waiting import eventually
+from tracker_service import server
 from tracker_service.client import TrackerClient
 from tracker_service.legacy import import_clients
 from tracker_service.server import TrackerConfig, TrackerServer
@@ -311,6 +315,35 @@ def test_a_lease_expires_by_the_clock(client: TrackerClient, clock: Clock) -> No
     clock.advance(10_000)
     (video,) = client.locate(VideoQuery(name="a.mp4"))
     assert (video.sources, video.holders) == ((), 1)
+
+
+def test_who_is_lost_and_a_call_that_breaks_off_are_logged(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "WATCH_SECONDS", 0.05)
+    with (
+        structlog.testing.capture_logs() as log,
+        running_tracker(tmp_path, clock=clock) as tracker,
+        TrackerClient(tracker, TOKEN, timeout_seconds=0.5) as ana,
+        TrackerClient(tracker) as eva,
+    ):
+
+        def logged(**fields: str) -> bool:
+            return any(fields.items() <= entry.items() for entry in log)
+
+        ana.register(Registration("ana"))
+        eva.register(Registration("eva"))
+        eva.leave()
+        with closing(sqlite3.connect(tmp_path / "tracker.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")  # the tracker can't write meanwhile
+            with pytest.raises(errors.Unreachable):
+                ana.publish([holding("a.mp4")])
+        eventually(lambda: logged(event="connection lost", call="Publish"))
+        assert not logged(event="connection lost", peer="ana")
+        clock.advance(60)
+        eventually(lambda: logged(event="connection lost", peer="ana"))
+        assert not logged(event="connection lost", peer="eva")
+        assert logged(event="left", peer="eva")
 
 
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:

@@ -182,14 +182,14 @@ def test_a_new_start_of_a_peer_is_proved_anew(client: TrackerClient, clock: Cloc
     with in_thread(first) as endpoint:
         found(client, at(endpoint.port))
         assert sources(client)
-    other_key = b"o" * 32
-    assert client.register(at(endpoint.port, key=other_key)).reachability is Reachability.PENDING
+    restarted = at(endpoint.port, key=b"o" * 32)
+    assert client.register(restarted).reachability is Reachability.PENDING
     assert sources(client) == ()
-    with in_thread(IdentifyServer(truthful(other_key), port=endpoint.port)):
-        # The dial may have found nobody yet; then the next one is a minute later.
+    assert found(client, restarted).reachability is Reachability.UNREACHABLE
+    with in_thread(IdentifyServer(truthful(b"o" * 32), port=endpoint.port)):
         clock.advance(60)
-        found(client, at(endpoint.port, key=other_key))
-        assert eventually(lambda: sources(client))
+        eventually(lambda: client.register(restarted).reachability is Reachability.PROVED)
+        assert sources(client)
 
 
 def test_what_was_pending_at_a_restart_is_dialled_at_the_next_renewal(

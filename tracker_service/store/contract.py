@@ -80,6 +80,10 @@ class Transaction(Protocol):
         """Every peer, by name."""
         ...
 
+    def expired(self, after: float, until: float) -> list[str]:
+        """Names of the peers whose lease ended in that time, its end included."""
+        ...
+
     def add_peer(self, peer: Peer) -> None:
         """Store a new peer; its name and its token are nobody else's."""
         ...

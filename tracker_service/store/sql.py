@@ -69,6 +69,12 @@ class SqlTransaction:
         rows = self._connection.execute(select(peers).order_by(peers.c.name)).mappings()
         return [_peer_from_row(row) for row in rows]
 
+    def expired(self, after: float, until: float) -> list[str]:
+        """Names of the peers whose lease ended in that time."""
+        ended = peers.c.lease_expires_at
+        query = select(peers.c.name).where(ended > after, ended <= until).order_by(peers.c.name)
+        return list(self._connection.scalars(query))
+
     def add_peer(self, peer: Peer) -> None:
         """Store a new peer."""
         self._connection.execute(insert(peers).values(_peer_to_row(peer)))
