@@ -9,9 +9,9 @@ _NUMBERS = {"retry_after_seconds": "7"}
 
 
 def error_kinds(root: type[VideotecaError] = VideotecaError) -> Iterator[type[VideotecaError]]:
-    """The classes that are raised: those that have a reason of their own."""
+    """The classes of errors.py that are raised: those that have a reason of their own."""
     for kind in root.__subclasses__():
-        if "reason" in vars(kind):
+        if "reason" in vars(kind) and kind.__module__ == VideotecaError.__module__:
             yield kind
         yield from error_kinds(kind)
 

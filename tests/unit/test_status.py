@@ -224,7 +224,9 @@ def test_who_does_not_answer_is_unreachable(code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [kind for kind in KINDS if issubclass(kind, LocalTrouble)], ids=lambda k: k.__name__
+    "kind",
+    [kind for kind in KINDS if issubclass(kind, LocalTrouble | InternalError)],
+    ids=lambda kind: kind.__name__,
 )
 def test_nobody_else_knows_the_troubles_of_this_machine(kind: type[VideotecaError]) -> None:
     call = failed_call(to_status(kind(**sample_fields(kind))))

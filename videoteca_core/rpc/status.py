@@ -35,6 +35,9 @@ _CODES: Final[tuple[tuple[type[errors.VideotecaError], int], ...]] = (
     (errors.LocalTrouble, code_pb2.FAILED_PRECONDITION),
 )
 
+_OWN: Final = (errors.LocalTrouble, errors.InternalError)
+"""What nobody but this machine can know of itself."""
+
 _GONE: Final = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.DEADLINE_EXCEEDED,
@@ -99,14 +102,14 @@ def from_rpc_error(
         error: what the stub raised.
         what: whom the call was for: "tracker" or "peer".
         address: where that was expected; a Path when it is a socket of this machine, and only
-            then a LocalTrouble that comes from there is one of ours.
+            then the troubles of the other side are those of this machine.
     """
     try:
         status = rpc_status.from_call(error)
         known = _from_status(status) if status else None
     except (ValueError, DecodeError):  # it contradicts itself, or is no status: go by the code
         known = None
-    if known and (isinstance(address, Path) or not isinstance(known, errors.LocalTrouble)):
+    if known and (isinstance(address, Path) or not isinstance(known, _OWN)):
         return known
     detail = error.details() or error.code().name
     if error.code() in _GONE:
