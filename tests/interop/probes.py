@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -14,6 +15,7 @@ from videoteca_core.addresses import Endpoint
 
 Answer = dict[str, Any]
 
+_PROGRAMS: Final = Path(sys.executable).parent
 _PROTOS: Final = Path(__file__).parents[2] / "protos"
 _ENVIRONMENT: Final = {**os.environ, "no_proxy": "127.0.0.1", "NO_PROXY": "127.0.0.1"}
 
@@ -120,9 +122,14 @@ PROBES: Final[dict[str, Probe]] = {
 }
 
 
-def _run(*command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def _run(program: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=60, check=False, env=_ENVIRONMENT
+        [_PROGRAMS / program, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=_ENVIRONMENT,
     )
     assert not check or done.returncode == 0, done.stderr
     return done
