@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from peer_service.memory import keep_freed_memory
 from peer_service.transfer.download import Candidate, Transfer, Wanted
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import VideotecaError
@@ -45,6 +46,7 @@ class Stopwatch:
 
 
 def main(source: str, video_id: str, name: str, folder: str) -> None:
+    keep_freed_memory()  # as every peer does at its start
     stopwatch = Stopwatch()
     Transfer(
         Wanted(name, video_id),

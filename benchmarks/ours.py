@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import shutil
 import sys
 import time
@@ -17,9 +16,6 @@ from benchmarks.measure import Metric, Sample
 from benchmarks.processes import VIDEOTECA, Finished, ProgramFailed, Server, run, serving
 
 _READY_SECONDS: Final = 120.0
-_ENVIRONMENT: Final = {
-    name: value for name, value in os.environ.items() if not name.startswith("VIDEOTECA")
-}
 
 
 class Home:
@@ -38,7 +34,7 @@ class Home:
     def run(self, *words: str) -> Finished:
         """Run a command to its end."""
         command = [VIDEOTECA, "--home", str(self.path), "--tracker", self._tracker, *words]
-        return run(command, cwd=self.path, environment=_ENVIRONMENT)
+        return run(command, cwd=self.path)
 
     def ask(self, *words: str) -> Any:  # noqa: ANN401 - JSON
         """What a command answers with ``--json``."""
@@ -49,7 +45,7 @@ class Home:
 def _server(home: Path, *words: str) -> Iterator[Server]:
     home.mkdir()
     command = [VIDEOTECA, "--home", str(home), "--json", *words]
-    with serving(command, log=home / "log", environment=_ENVIRONMENT) as server:
+    with serving(command, log=home / "log") as server:
         yield server
 
 
@@ -170,7 +166,7 @@ class TimedCommand:
 
     def run(self) -> Sample:
         """Run it once."""
-        done = run(self._command, cwd=self._folder, environment=_ENVIRONMENT)
+        done = run(self._command, cwd=self._folder)
         return {
             Metric.COMMAND_SECONDS: done.seconds,
             Metric.CLIENT_CPU_SECONDS: done.cpu_seconds,

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -14,6 +14,14 @@ from typing import IO, Final
 ROOT: Final = Path(__file__).parents[1]
 VIDEOTECA: Final = str(Path(sys.executable).with_name("videoteca"))
 """The installed command beside the interpreter that runs this."""
+
+ENVIRONMENT: Final = {
+    name: value
+    for name, value in os.environ.items()
+    # Nobody's settings; and bytecode is cached, as it is wherever a program is installed.
+    if not name.startswith("VIDEOTECA") and name != "PYTHONDONTWRITEBYTECODE"
+}
+"""Of every program that is run."""
 
 _TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 _KIB: Final = 1024
@@ -41,9 +49,7 @@ class Finished:
     output: str
 
 
-def run(
-    command: Sequence[str], *, cwd: Path, environment: Mapping[str, str] | None = None
-) -> Finished:
+def run(command: Sequence[str], *, cwd: Path) -> Finished:
     """Run a program to its end.
 
     Raises:
@@ -52,7 +58,7 @@ def run(
     with tempfile.TemporaryFile("w+") as errors:
         started = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            command, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=errors, text=True
         )
         assert process.stdout
         with process.stdout as stdout:
@@ -92,9 +98,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(
-    command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None
-) -> Iterator[Server]:
+def serving(command: Sequence[str], *, log: Path) -> Iterator[Server]:
     """Run a server while the block lasts; it is ready when it has printed a line.
 
     Raises:
@@ -103,7 +107,7 @@ def serving(
     with (
         log.open("w+") as errors,
         subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=errors, text=True
         ) as process,
     ):
         try:
