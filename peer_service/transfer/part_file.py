@@ -55,12 +55,12 @@ def stored_manifest(folder: ReceivedFolder, video_id: str) -> Manifest | None:
 
 def part_ids(folder: ReceivedFolder) -> frozenset[str]:
     """The ids of the videos of which something is kept."""
-    return frozenset(name.partition(".")[0] for name in folder.part_names())
+    return frozenset(map(_video_id, folder.part_names()))
 
 
 def remove_part(folder: ReceivedFolder, video_id: str) -> None:
     """Remove all that is kept of a video that is not complete."""
-    folder.remove_parts(*(video_id + suffix for suffix in (_PART, _PROGRESS, _MANIFEST)))
+    folder.remove_parts(*(name for name in folder.part_names() if _video_id(name) == video_id))
 
 
 class PartFile:
@@ -261,6 +261,10 @@ class PieceWriter:
         if piece + 1 < manifest.piece_count:
             self._begin(piece + 1)
         return manifest.piece_range(piece)[1]
+
+
+def _video_id(part_name: str) -> str:
+    return part_name.partition(".")[0]
 
 
 def _read(folder: ReceivedFolder, name: str) -> bytes:

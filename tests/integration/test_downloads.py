@@ -1,47 +1,305 @@
-"""Downloads by the real worker, from real peers over gRPC, of real files."""
+"""Downloads by the real worker, from peers over gRPC, of real files."""
 
+import time
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
+from typing import Final
 
-from peer_service.database import PeerDatabase
+import pytest
+
 from peer_service.downloads.model import DownloadState
-from peer_service.downloads.queue import DownloadQueue
-from peer_service.downloads.worker import DownloadWorker
+from peer_service.downloads.retry import MAX_DELAY_SECONDS, MOST_TRIES
+from tests.clock import Clock
+from tests.downloading import Downloading, downloading
+from tests.fakes.peer import FakePeer, Messages, fake_peer
 from tests.sharing import sharing
+from tests.videos import MIB, located, manifest_of, video_bytes
 from tests.waiting import eventually
-from videoteca_core.catalogue import HoldingState, LocatedVideo, Source
+from videoteca.v1 import videoteca_pb2 as pb
+from videoteca_core.addresses import Endpoint
+from videoteca_core.errors import FileUnreadable, NoUploadSlot, Unreachable
+from videoteca_core.manifest import Manifest
+
+WAITING, RUNNING, PAUSED, DONE, FAILED, CANCELLED = DownloadState
+DATA: Final = video_bytes(6 * MIB + 5)
+MANIFEST: Final = manifest_of(DATA)
+AT_ONCE: Final = 1.0
+"""Seconds within which the owner's word takes effect."""
 
 
-def test_a_video_moves(tmp_path: Path) -> None:
-    data = bytes(range(256)) * 13_000
+@pytest.fixture
+def mine(tmp_path: Path) -> Iterator[Downloading]:
+    with downloading(tmp_path, tmp_path / "received") as running:
+        yield running
+
+
+@pytest.fixture
+def peer() -> Iterator[FakePeer]:
+    with fake_peer(DATA) as serving:
+        yield serving
+
+
+def hang_after(peer: FakePeer, pieces: int) -> None:
+    peer.alter = lambda messages: peer.hang(messages, after=pieces + 1)
+
+
+def queue_up(mine: Downloading, *peers: FakePeer, name: str = "clip.mp4") -> int:
+    sources = [(f"peer{number}", each.endpoint) for number, each in enumerate(peers)]
+    return mine.add(located(MANIFEST, name, sources))
+
+
+def test_a_video_of_a_real_peer(tmp_path: Path, mine: Downloading) -> None:
     (tmp_path / "shared").mkdir()
-    (tmp_path / "received").mkdir()
-    (tmp_path / "shared" / "clip.mp4").write_bytes(data)
-    with sharing(tmp_path / "db", tmp_path / "shared") as peer:
-        peer.wait_shared("clip.mp4")
-        (holding,) = peer.library.holdings()
-        video = LocatedVideo(
-            "clip.mp4",
-            holding.video_id,
-            holding.size_bytes,
-            (Source("ana", HoldingState.COMPLETE, (peer.endpoint,)),),
-            ("ana",),
-            1,
+    (tmp_path / "shared" / "clip.mp4").write_bytes(DATA)
+    with sharing(tmp_path / "theirs.db", tmp_path / "shared") as real:
+        real.wait_shared("clip.mp4")
+        number = mine.add(located(MANIFEST, "clip.mp4", [("ana", real.endpoint)]))
+        done = mine.wait(number, DONE)
+    assert Path(done.path) == tmp_path / "received" / "clip.mp4"
+    assert Path(done.path).read_bytes() == DATA
+    assert (done.verified_bytes, done.source, done.rate) == (len(DATA), "", 0)
+    assert mine.parts() == []
+    eventually(lambda: mine.done)
+    assert mine.done == [(Path(done.path), MANIFEST)]
+    assert mine.worker.downloaded_bytes == len(DATA)
+
+
+def test_a_running_download_shows_its_source_and_rate(mine: Downloading, peer: FakePeer) -> None:
+    hang_after(peer, 3)
+    number = queue_up(mine, peer)
+    running = mine.wait_for(number, lambda download: download.verified_bytes == 3 * MIB)
+    assert (running.state, running.source) == (RUNNING, "peer0")
+    assert running.rate > 0
+    assert mine.worker.downloaded_bytes == 3 * MIB
+    mine.wait_for(number, lambda download: not download.rate)
+
+
+def test_pause_holds_and_resume_goes_on(mine: Downloading, peer: FakePeer) -> None:
+    hang_after(peer, 3)
+    number = queue_up(mine, peer)
+    mine.wait_for(number, lambda download: download.verified_bytes == 3 * MIB)
+    begun = time.monotonic()
+    assert mine.queue.pause(number).state is PAUSED
+    eventually(lambda: not mine.worker._tasks, AT_ONCE)
+    assert time.monotonic() - begun < AT_ONCE
+    assert mine.get(number).verified_bytes == 3 * MIB
+    peer.alter = lambda messages: messages
+    mine.queue.resume(number)
+    mine.wait(number, DONE)
+    assert peer.fetches == [(0, len(DATA)), (3 * MIB, len(DATA) - 3 * MIB)]
+
+
+def test_pause_and_resume_in_one_breath(mine: Downloading, peer: FakePeer) -> None:
+    hang_after(peer, 3)
+    number = queue_up(mine, peer)
+    mine.wait_for(number, lambda download: download.verified_bytes == 3 * MIB)
+    peer.alter = lambda messages: messages
+    mine.queue.pause(number)
+    mine.queue.resume(number)
+    mine.wait(number, DONE)
+    assert peer.fetches[1:] == [(3 * MIB, len(DATA) - 3 * MIB)]
+
+
+@pytest.mark.parametrize("paused_first", [False, True])
+def test_cancel_removes_the_partial_file(
+    mine: Downloading, peer: FakePeer, paused_first: bool
+) -> None:
+    hang_after(peer, 3)
+    number = queue_up(mine, peer)
+    mine.wait_for(number, lambda download: download.verified_bytes == 3 * MIB)
+    if paused_first:
+        mine.queue.pause(number)
+        eventually(lambda: not mine.worker._tasks)
+        assert len(mine.parts()) == 3
+    begun = time.monotonic()
+    mine.queue.cancel(number)
+    eventually(lambda: not mine.parts(), AT_ONCE)
+    assert time.monotonic() - begun < AT_ONCE
+    assert mine.get(number).state is CANCELLED
+    assert list(mine.folder.iterdir()) == [mine.folder / ".videoteca"]
+    peer.alter = lambda messages: messages
+    mine.queue.retry(number)
+    mine.wait(number, DONE)
+    assert peer.fetches[1:] == [(0, len(DATA))]
+
+
+def test_a_stop_keeps_what_was_verified(tmp_path: Path, peer: FakePeer) -> None:
+    hang_after(peer, 3)
+    with downloading(tmp_path, tmp_path / "received") as mine:
+        number = queue_up(mine, peer)
+        mine.wait_for(number, lambda download: download.verified_bytes == 3 * MIB)
+        begun = time.monotonic()
+        mine.worker.stop()
+        assert time.monotonic() - begun < AT_ONCE
+        assert mine.get(number).state is WAITING
+    peer.alter = lambda messages: messages
+    with downloading(tmp_path, tmp_path / "received") as mine:
+        mine.videos[MANIFEST.video_id] = located(MANIFEST, "clip.mp4", [("ana", peer.endpoint)])
+        assert mine.get(number).verified_bytes == 3 * MIB
+        mine.wait(number, DONE)
+    assert peer.fetches == [(0, len(DATA)), (3 * MIB, len(DATA) - 3 * MIB)]
+    assert peer.manifests == 1
+
+
+def test_who_waits_for_a_source_blocks_nobody(mine: Downloading, peer: FakePeer) -> None:
+    other = manifest_of(b"nobody has it")
+    waiting = mine.add(located(other, "other.mp4"))
+    number = queue_up(mine, peer)
+    mine.wait(number, DONE)
+    held = mine.get(waiting)
+    assert (held.state, held.reason) == (WAITING, "NO_SOURCE_ONLINE")
+    with fake_peer(b"nobody has it") as late:
+        mine.videos[other.video_id] = located(other, "other.mp4", [("late", late.endpoint)])
+        mine.wait(waiting, DONE)
+
+
+def test_a_tracker_that_is_away_is_waited_for(mine: Downloading, peer: FakePeer) -> None:
+    mine.tracker_trouble = Unreachable(what="tracker", address="10.0.0.1:1025", detail="no answer")
+    number = queue_up(mine, peer)
+    held = mine.wait_for(number, lambda download: download.reason)
+    assert (held.state, held.reason) == (WAITING, "UNREACHABLE")
+    mine.tracker_trouble = None
+    mine.wait(number, DONE)
+
+
+def test_a_peer_that_is_gone_is_waited_for(mine: Downloading) -> None:
+    with fake_peer(DATA) as gone:
+        pass
+    number = queue_up(mine, gone)
+    held = mine.wait_for(number, lambda download: download.reason)
+    assert (held.state, held.reason, held.failed_tries) == (WAITING, "UNREACHABLE", 0)
+
+
+def test_taken_slots_are_waited_for(mine: Downloading, peer: FakePeer) -> None:
+    def taken(messages: Messages) -> Messages:
+        raise NoUploadSlot(retry_after_seconds=40)
+
+    peer.alter = taken
+    number = queue_up(mine, peer)
+    mine.wait_for(number, lambda download: download.reason == "NO_UPLOAD_SLOT")
+    assert 38 < (mine.queue.seconds_until_due() or 0) <= 40
+    peer.alter = lambda messages: messages
+    mine.queue.retry(number)
+    mine.wait(number, DONE)
+
+
+def test_neither_itself_nor_a_forbidden_address_is_asked(tmp_path: Path, peer: FakePeer) -> None:
+    with (
+        fake_peer(DATA) as myself,
+        downloading(
+            tmp_path, tmp_path / "received", may_use=lambda endpoint: endpoint != peer.endpoint
+        ) as mine,
+    ):
+        sources = [("me", myself.endpoint), ("ana", peer.endpoint)]
+        number = mine.add(located(MANIFEST, "clip.mp4", sources))
+        mine.wait_for(number, lambda download: download.reason == "NO_SOURCE_ONLINE")
+        assert myself.manifests == peer.manifests == 0
+
+
+def lie(answer: pb.GetManifestResponse) -> None:
+    answer.size_bytes += 1
+
+
+def test_who_only_lies_is_asked_once_and_the_download_fails(tmp_path: Path, peer: FakePeer) -> None:
+    clock = Clock()
+    peer.alter_manifest = lie
+    with downloading(tmp_path, tmp_path / "received", clock=clock) as mine:
+        number = queue_up(mine, peer)
+
+        def tried(times: int) -> bool:
+            return mine.get(number).failed_tries == times
+
+        for tries in range(1, MOST_TRIES):
+            eventually(partial(tried, tries))
+            held = mine.get(number)
+            assert "peer0" in held.message
+            clock.advance(MAX_DELAY_SECONDS)
+            mine.queue.wake()
+        failed = mine.wait(number, FAILED)
+        assert failed.reason == "BAD_SOURCE"
+        assert peer.manifests == 1
+        peer.alter_manifest = lambda _answer: None
+        mine.queue.retry(number)
+        mine.wait(number, DONE)
+
+
+def test_a_known_liar_is_not_asked_again_while_others_are_away(
+    tmp_path: Path, peer: FakePeer
+) -> None:
+    with fake_peer(DATA) as honest, downloading(tmp_path, tmp_path / "received") as mine:
+        peer.alter_manifest = lie
+        hang_after(honest, 2)
+        number = queue_up(mine, peer, honest)
+        mine.wait_for(number, lambda download: download.verified_bytes == 2 * MIB)
+        mine.queue.pause(number)
+        eventually(lambda: not mine.worker._tasks)
+        honest.alter = lambda messages: messages
+        mine.queue.resume(number)
+        mine.wait(number, DONE)
+        assert (peer.manifests, peer.fetches) == (1, [])
+
+
+def test_several_at_once(tmp_path: Path, peer: FakePeer) -> None:
+    hang_after(peer, 2)
+    with (
+        fake_peer(b"x" * MIB) as other,
+        downloading(tmp_path, tmp_path / "received", parallel=2) as mine,
+    ):
+        held = queue_up(mine, peer)
+        mine.wait_for(held, lambda download: download.verified_bytes == 2 * MIB)
+        number = mine.add(located(other.manifest, "other.mp4", [("ana", other.endpoint)]))
+        mine.wait(number, DONE)
+        assert mine.get(held).state is RUNNING
+
+
+def test_one_at_a_time_by_default(mine: Downloading, peer: FakePeer) -> None:
+    hang_after(peer, 2)
+    held = queue_up(mine, peer)
+    mine.wait_for(held, lambda download: download.verified_bytes == 2 * MIB)
+    with fake_peer(b"x" * MIB) as other:
+        number = mine.add(located(other.manifest, "other.mp4", [("ana", other.endpoint)]))
+        mine.queue.move(number, position=1)
+        assert mine.get(number).state is WAITING
+        mine.queue.pause(held)
+        mine.wait(number, DONE)
+
+
+def test_a_missing_folder_fails_at_once_and_says_so(mine: Downloading, peer: FakePeer) -> None:
+    mine.folder.rmdir()
+    number = queue_up(mine, peer)
+    failed = mine.wait(number, FAILED)
+    assert failed.reason == "FOLDER_UNUSABLE"
+    assert str(mine.folder) in failed.message
+    mine.folder.mkdir()
+    mine.queue.retry(number)
+    mine.wait(number, DONE)
+
+
+def test_sharing_on_may_fail(tmp_path: Path, peer: FakePeer) -> None:
+    def fail(path: Path, manifest: Manifest) -> None:
+        raise FileUnreadable(path=path, detail="gone")
+
+    with downloading(tmp_path, tmp_path / "received", on_done=fail) as mine:
+        number = queue_up(mine, peer)
+        mine.wait(number, DONE)
+        other = mine.add(located(manifest_of(b""), "empty.mp4", [("ana", peer.endpoint)]))
+        mine.wait(other, DONE)
+
+
+def test_a_mistake_of_ours_ends_one_download_only(tmp_path: Path, peer: FakePeer) -> None:
+    def may_use(endpoint: Endpoint) -> bool:
+        if peer.fetches:
+            return True
+        peer.fetches.append((0, 0))
+        raise ZeroDivisionError
+
+    with downloading(tmp_path, tmp_path / "received", may_use=may_use) as mine:
+        number = queue_up(mine, peer)
+        failed = mine.wait(number, FAILED)
+        assert (failed.reason, failed.message) == (
+            "INTERNAL_ERROR",
+            "Internal error; the log has its cause.",
         )
-        with PeerDatabase(tmp_path / "mine") as database:
-            queue = DownloadQueue(database)
-            worker = DownloadWorker(
-                queue,
-                locate=lambda query: [video],
-                received_folder=tmp_path / "received",
-                may_use=lambda endpoint: True,
-                on_done=lambda path, manifest: None,
-                own_name=lambda: "me",
-            )
-            worker.start()
-            download, _ = queue.enqueue(video)
-            eventually(lambda: queue.get(download.download_id).state.is_final)
-            done = queue.get(download.download_id)
-            worker.stop()
-            assert done.state is DownloadState.DONE, done
-            assert Path(done.path).read_bytes() == data
-            assert list((tmp_path / "received" / ".videoteca").iterdir()) == []
+        mine.queue.retry(number)
+        mine.wait(number, DONE)

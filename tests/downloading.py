@@ -1,0 +1,148 @@
+"""A queue with its worker, over a tracker that is a dictionary.
+
+As a program (``python -m tests.downloading HOME FOLDER CALLS VIDEO_ID SIZE NAME ENDPOINT``) it
+downloads one video and is killed before the given number of calls that change the disk.
+"""
+
+import contextlib
+import functools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from peer_service.database import PeerDatabase
+from peer_service.downloads.model import Download, DownloadState
+from peer_service.downloads.queue import DownloadQueue
+from peer_service.downloads.worker import DownloadWorker
+from peer_service.transfer.source import PeerSource
+from tests.waiting import eventually
+from videoteca_core.addresses import Endpoint
+from videoteca_core.catalogue import HoldingState, LocatedVideo, Source, VideoQuery
+from videoteca_core.errors import VideotecaError, VideoUnknown
+from videoteca_core.manifest import Manifest  # noqa: TC001 - tests spell types as they are
+
+_CHANGES: Final = (
+    "mkdir",
+    "posix_fallocate",
+    "pwrite",
+    "fdatasync",
+    "fsync",
+    "replace",
+    "link",
+    "unlink",
+)
+
+
+class Downloading:
+    """What a test needs to say and see.
+
+    Attributes:
+        videos: what the tracker knows, by id.
+        tracker_trouble: what asking it raises instead.
+        done: what was told of finished videos.
+    """
+
+    def __init__(self, home: Path, folder: Path, **options: Any) -> None:
+        self.videos: dict[str, LocatedVideo] = {}
+        self.tracker_trouble: VideotecaError | None = None
+        self.done: list[tuple[Path, Manifest]] = []
+        self.folder = folder
+        self.database = PeerDatabase(home / "peer.db")
+        self.queue = DownloadQueue(self.database, options.pop("clock", time.time))
+        arguments: dict[str, Any] = {
+            "locate": self._locate,
+            "received_folder": folder,
+            "may_use": lambda _endpoint: True,
+            "on_done": lambda path, manifest: self.done.append((path, manifest)),
+            "own_name": lambda: "me",
+            "connect": functools.partial(PeerSource, stall_seconds=60),
+        }
+        self.worker = DownloadWorker(self.queue, **(arguments | options))
+
+    def add(self, video: LocatedVideo, **options: Any) -> int:
+        """Let the tracker know a video, and queue it."""
+        self.videos[video.video_id] = video
+        return self.queue.enqueue(video, **options)[0].download_id
+
+    def get(self, number: int) -> Download:
+        """A download as the owner sees it."""
+        return self.worker.live(self.queue.get(number))
+
+    def wait(self, number: int, *states: DownloadState) -> Download:
+        """Wait until a download is in one of the states."""
+        eventually(lambda: self.queue.get(number).state in states)
+        return self.get(number)
+
+    def wait_for(self, number: int, condition: Callable[[Download], object]) -> Download:
+        """Wait until a download meets a condition."""
+        eventually(lambda: condition(self.get(number)))
+        return self.get(number)
+
+    def parts(self) -> list[str]:
+        """The names of the partial files."""
+        return sorted(part.name for part in (self.folder / ".videoteca").iterdir())
+
+    def _locate(self, query: VideoQuery) -> Sequence[LocatedVideo]:
+        if self.tracker_trouble:
+            raise self.tracker_trouble
+        if query.video_id not in self.videos:
+            raise VideoUnknown(video=query)
+        return [self.videos[query.video_id]]
+
+
+@contextlib.contextmanager
+def downloading(home: Path, folder: Path, **options: Any) -> Iterator[Downloading]:
+    """A worker that runs; the options are those of DownloadWorker, and the queue's clock."""
+    folder.mkdir(exist_ok=True)
+    running = Downloading(home, folder, **options)
+    running.worker.start()
+    try:
+        yield running
+    finally:
+        running.worker.stop()
+        running.database.close()
+
+
+def die_at_change(calls: int) -> None:
+    """Let this process be killed before the call that changes the disk for the so-manieth time."""
+    guard = threading.Lock()
+    left = calls
+
+    def deadly(name: str) -> None:
+        real = getattr(os, name)
+
+        @functools.wraps(real)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            nonlocal left
+            with guard:
+                left -= 1
+                if not left:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return real(*args, **kwargs)
+
+        setattr(os, name, call)
+
+    for name in _CHANGES:
+        if hasattr(os, name):
+            deadly(name)
+
+
+def main() -> None:
+    """Be the program."""
+    home, folder, calls, video_id, size, name, endpoint = sys.argv[1:]
+    source = Source("ana", HoldingState.COMPLETE, (Endpoint.resolve(endpoint, 0),))
+    video = LocatedVideo(name, video_id, int(size), (source,), ("ana",), 1)
+    die_at_change(int(calls))
+    with downloading(Path(home), Path(folder)) as running:
+        number = running.add(video)
+        while not running.get(number).state.is_final:
+            running.queue.wait_changed(running.queue.version, 0.05)
+
+
+if __name__ == "__main__":
+    main()
