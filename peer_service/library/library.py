@@ -257,12 +257,12 @@ class Library:
         video = self._shelf.named(job.name)
         if video and video.file == job.file:
             return video
-        manifest = self._cache.get(job.file.path, job.file.stamp)
-        if not manifest:
-            try:
-                manifest = await asyncio.to_thread(job.run)
-            finally:
-                self.hashed_bytes += job.hashed_bytes
+        known = self._cache.get(job.file.path, job.file.stamp)
+        try:
+            manifest = await asyncio.to_thread(job.run, known)
+        finally:
+            self.hashed_bytes += job.hashed_bytes
+        if manifest != known:
             await asyncio.to_thread(self._remember, job.file, manifest)
         video = SharedVideo.of(job.name, manifest, job.file)
         self._shelf.put(video)

@@ -25,7 +25,7 @@ def place_below(path: Path, folders: Iterable[Path]) -> tuple[Path, tuple[str, .
         root = folder.resolve()
         if real.is_relative_to(root):
             parts = real.relative_to(root).parts
-            if not any(part.startswith(".") for part in parts):
+            if parts and not any(part.startswith(".") for part in parts):
                 return folder, parts
     return None
 
