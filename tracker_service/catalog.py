@@ -209,6 +209,7 @@ class Catalog:
             tx.put_holdings(
                 peer.peer_id, [holding for name, holding in new.items() if name not in unchanged]
             )
+            # What replaces all mends the digest too, should it ever be wrong.
             total = NO_HOLDINGS if replaces_all else added(peer.holdings_digest, held)
             return _with_digest(tx, peer, added(total, new.values()))
 

@@ -11,6 +11,7 @@ from tests.clock import Clock
 from tests.holdings import holding
 from tracker_service.catalog import Catalog, Registered
 from tracker_service.registration import Dial
+from tracker_service.store.contract import Transaction
 from tracker_service.store.sqlite import SqliteStore
 from videoteca_core import errors
 from videoteca_core.addresses import Endpoint, parse_networks
@@ -266,6 +267,19 @@ def test_the_digest_follows_every_change(desk: Desk) -> None:
     assert [video.name for video in desk.info().videos] == ["a"]
     assert desk.publish(ANA, replaces_all=True) == NO_HOLDINGS
     assert desk.info().videos == ()
+
+
+def test_a_wrong_digest_is_mended_by_publishing_all_anew(desk: Desk) -> None:
+    peer_id = desk.register("ana", ANA).lease.peer_id
+    desk.publish(ANA, holding("a"))
+
+    def spoil(tx: Transaction) -> None:
+        peer = tx.peer_by_id(peer_id)
+        assert peer
+        tx.update_peer(replace(peer, holdings_digest=b"x" * 32))
+
+    desk.run(desk.store.write(spoil))
+    assert desk.publish(ANA, holding("a"), replaces_all=True) == holdings_digest([holding("a")])
 
 
 def test_a_peers_holdings_are_its_own(desk: Desk) -> None:

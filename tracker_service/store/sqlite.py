@@ -5,12 +5,12 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -51,11 +51,10 @@ class SqliteStore:
     the event loop. Writes queue for one thread, which commits all that wait together.
     """
 
-    def __init__(self, path: Path, engine: Engine) -> None:
+    def __init__(self, path: Path, reader: Connection, writer: Connection) -> None:
         self._path = path
-        self._engine = engine
-        self._reader = engine.connect()
-        self._writer = engine.connect()
+        self._reader = reader
+        self._writer = writer
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="catalogue-writer", daemon=True)
         self._thread.start()
@@ -77,9 +76,13 @@ class SqliteStore:
             poolclass=NullPool,
             isolation_level="AUTOCOMMIT",
         )
-        with _translated(path), engine.connect() as connection, _transaction(connection):
-            migrate(connection, path)
-        return cls(path, engine)
+        with _translated(path), ExitStack() as on_failure:
+            writer = on_failure.enter_context(engine.connect())
+            with _transaction(writer):
+                migrate(writer, path)
+            store = cls(path, engine.connect(), writer)
+            on_failure.pop_all()
+        return store
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Run a use case that changes nothing."""
@@ -99,7 +102,6 @@ class SqliteStore:
         await asyncio.to_thread(self._thread.join)
         self._reader.close()
         self._writer.close()
-        self._engine.dispose()
 
     def _run(self) -> None:
         while batch := self._next_batch():
