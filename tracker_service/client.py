@@ -21,6 +21,7 @@ from videoteca_core.catalogue import (
 )
 from videoteca_core.rpc.channel import UNARY_TIMEOUT_SECONDS, bearer, blocking_channel
 from videoteca_core.rpc.status import translated
+from videoteca_core.rpc.wire import holding_to_wire
 
 _LARGEST_PAGE: Final = 1_000
 
@@ -95,7 +96,7 @@ class TrackerClient:
         digest = b""
         for start in range(0, max(1, len(holdings)), MAX_BATCH):
             request = pb.PublishRequest(
-                holdings=map(wire.holding_to_wire, holdings[start : start + MAX_BATCH]),
+                holdings=map(holding_to_wire, holdings[start : start + MAX_BATCH]),
                 replaces_all=replaces_all and start == 0,
             )
             with self._translated():

@@ -12,12 +12,12 @@ import structlog
 
 from tracker_service.catalog import Catalog
 from tracker_service.registration import Dial
-from tracker_service.wire import endpoint_to_wire
 from videoteca.v1 import videoteca_pb2 as pb
 from videoteca.v1 import videoteca_pb2_grpc as pb_grpc
 from videoteca_core.addresses import IpAddress
 from videoteca_core.identity import CHALLENGE_BYTES, proof
 from videoteca_core.rpc.channel import asyncio_channel
+from videoteca_core.rpc.wire import endpoint_to_wire
 
 DEADLINE_SECONDS: Final = 5.0
 MAX_AT_ONCE: Final = 32

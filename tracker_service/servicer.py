@@ -16,6 +16,7 @@ from videoteca.v1 import videoteca_pb2_grpc as pb_grpc
 from videoteca_core.addresses import IpAddress
 from videoteca_core.errors import InvalidAddress, VideotecaError
 from videoteca_core.rpc.server import bearer_token, caller_address
+from videoteca_core.rpc.wire import holding_from_wire
 from videoteca_core.text import N_
 
 SERVICE_NAME: Final = "videoteca.v1.Tracker"
@@ -56,7 +57,7 @@ class TrackerServicer(pb_grpc.TrackerServicer):
         with _noted("Publish", context):
             answer = await self._catalog.publish(
                 bearer_token(context),
-                [wire.holding_from_wire(holding) for holding in request.holdings],
+                [holding_from_wire(holding) for holding in request.holdings],
                 replaces_all=request.replaces_all,
             )
         _log.info(

@@ -1,95 +1,23 @@
 """The messages that a tracker and its callers exchange, to and from plain records."""
 
-from typing import Final
-
 from videoteca.v1 import videoteca_pb2 as pb
-from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import (
-    Holding,
-    HoldingState,
     InfoPage,
     Lease,
     LocatedVideo,
-    Reachability,
     Registration,
     Source,
     VideoQuery,
     VideoSummary,
 )
-from videoteca_core.errors import InvalidRequest
-from videoteca_core.text import N_
-
-_STATES: Final = {
-    HoldingState.COMPLETE: pb.HOLDING_STATE_COMPLETE,
-    HoldingState.PARTIAL: pb.HOLDING_STATE_PARTIAL,
-}
-_STATES_BACK: Final = {number: state for state, number in _STATES.items()} | {
-    pb.HOLDING_STATE_UNSPECIFIED: HoldingState.COMPLETE
-}
-_REACHABILITY: Final = {
-    Reachability.NOT_SERVING: pb.REACHABILITY_NOT_SERVING,
-    Reachability.PENDING: pb.REACHABILITY_PENDING,
-    Reachability.PROVED: pb.REACHABILITY_PROVED,
-    Reachability.UNREACHABLE: pb.REACHABILITY_UNREACHABLE,
-}
-_REACHABILITY_BACK: Final = {number: found for found, number in _REACHABILITY.items()}
-
-
-def endpoint_to_wire(endpoint: Endpoint) -> pb.Endpoint:
-    """The message of an endpoint."""
-    return pb.Endpoint(host=endpoint.host, port=endpoint.port)
-
-
-def endpoint_from_wire(message: pb.Endpoint) -> Endpoint:
-    """The endpoint of a message.
-
-    Raises:
-        InvalidAddress: it is not an IP literal and a port.
-    """
-    return Endpoint.of(message.host, message.port)
-
-
-def holding_to_wire(holding: Holding) -> pb.Holding:
-    """The message of a holding."""
-    return pb.Holding(
-        name=holding.name,
-        video_id=holding.video_id,
-        size_bytes=holding.size_bytes,
-        pieces_root=holding.pieces_root,
-        state=_STATES[holding.state],
-    )
-
-
-def holding_from_wire(message: pb.Holding) -> Holding:
-    """The holding of a message; its name and id are yet to be checked.
-
-    Raises:
-        InvalidRequest: its state is none of this protocol's.
-    """
-    return Holding(
-        name=message.name,
-        video_id=message.video_id,
-        size_bytes=message.size_bytes,
-        pieces_root=message.pieces_root,
-        state=_state_from_wire(message.state),
-    )
-
-
-def _state_from_wire(number: int) -> HoldingState:
-    for known, state in _STATES_BACK.items():
-        if known == number:
-            return state
-    raise InvalidRequest(field="state", problem=N_("not a state of a holding"))
-
-
-def reachability_to_wire(reachability: Reachability) -> "pb.Reachability.ValueType":
-    """The message's value of a reachability."""
-    return _REACHABILITY[reachability]
-
-
-def reachability_from_wire(number: "pb.Reachability.ValueType") -> Reachability:
-    """The reachability of a message's value; one that a later version added is pending."""
-    return _REACHABILITY_BACK.get(number, Reachability.PENDING)
+from videoteca_core.rpc.wire import (
+    endpoint_from_wire,
+    endpoint_to_wire,
+    reachability_from_wire,
+    reachability_to_wire,
+    state_from_wire,
+    state_to_wire,
+)
 
 
 def registration_to_wire(registration: Registration) -> pb.RegisterRequest:
@@ -197,7 +125,7 @@ def located_to_wire(video: LocatedVideo) -> pb.LocatedVideo:
         sources=[
             pb.Source(
                 peer_name=source.peer_name,
-                state=_STATES[source.state],
+                state=state_to_wire(source.state),
                 endpoints=map(endpoint_to_wire, source.endpoints),
             )
             for source in video.sources
@@ -220,7 +148,7 @@ def located_from_wire(message: pb.LocatedVideo) -> LocatedVideo:
         sources=tuple(
             Source(
                 peer_name=source.peer_name,
-                state=_state_from_wire(source.state),
+                state=state_from_wire(source.state),
                 endpoints=tuple(map(endpoint_from_wire, source.endpoints)),
             )
             for source in message.sources

@@ -3,7 +3,7 @@
 import unicodedata
 
 _JOINERS = "\u200c\u200d"  # spelling in Persian and Indic scripts, and emoji, need them
-_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 
 def N_(text: str) -> str:  # noqa: N802 - gettext's name for a text that is translated later

@@ -26,7 +26,6 @@ from tracker_service import server
 from tracker_service.client import TrackerClient
 from tracker_service.legacy import import_clients
 from tracker_service.server import TrackerConfig, TrackerServer
-from tracker_service.wire import holding_to_wire
 from videoteca.v1 import videoteca_pb2 as pb
 from videoteca.v1 import videoteca_pb2_grpc as pb_grpc
 from videoteca_core import errors
@@ -34,6 +33,7 @@ from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import Reachability, Registration, VideoQuery, holdings_digest
 from videoteca_core.identity import new_token
 from videoteca_core.rpc.channel import bearer, blocking_channel
+from videoteca_core.rpc.wire import holding_to_wire
 
 TOKEN = new_token()
 

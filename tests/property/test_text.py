@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from videoteca_core.text import printable
 
-HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+HIDDEN = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
 @given(text=st.text(alphabet=st.characters(), max_size=50))

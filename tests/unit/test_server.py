@@ -20,6 +20,7 @@ from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import (
     AddressNotHere,
     FileChanged,
+    FileUnreadable,
     PortInUse,
     Unreachable,
     VideotecaError,
@@ -50,6 +51,8 @@ class OddPeer(PeerServicer):
                 raise VideoUnknown(video="unknown")
             case "bug":
                 raise RuntimeError("the password is xyzzy")
+            case "disk":
+                raise FileUnreadable(path="/secret/tracker.db", detail="it is away")
             case "foreign":
                 async with asyncio_channel(Endpoint("127.0.0.1", 1)) as channel:
                     await PeerStub(channel).GetManifest(request, timeout=5)
@@ -163,7 +166,7 @@ def test_a_stream_can_end_with_an_error() -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize("name", ["bug", "foreign"])
+@pytest.mark.parametrize("name", ["bug", "foreign", "disk"])
 def test_the_cause_of_an_internal_error_is_logged_and_not_told(name: str) -> None:
     async def scenario(_: Server, __: OddPeer, stub: Any) -> None:
         with structlog.testing.capture_logs() as log, pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 from urllib.parse import unquote
 
 import grpc
@@ -15,7 +15,14 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from videoteca_core.addresses import Endpoint, ip_address
-from videoteca_core.errors import AddressNotHere, InvalidAddress, PortInUse, VideotecaError
+from videoteca_core.errors import (
+    AddressNotHere,
+    InternalError,
+    InvalidAddress,
+    LocalTrouble,
+    PortInUse,
+    VideotecaError,
+)
 from videoteca_core.rpc.options import SERVER_OPTIONS
 from videoteca_core.rpc.status import to_status
 
@@ -161,13 +168,23 @@ def _guard_stream(behaviour: Callable[..., Any], method: str) -> Callable[..., A
 async def _guard(context: Any, method: str) -> AsyncIterator[None]:  # noqa: ANN401
     try:
         yield
+    except LocalTrouble as error:
+        if caller_address(context) is None:  # this machine's own user
+            await _answer(context, error)
+        _log.exception("failed", method=method, caller=context.peer())
+        await _answer(context, InternalError())
     except VideotecaError as error:
-        status = to_status(error)
-        metadata = (("grpc-status-details-bin", status.SerializeToString()),)
-        code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
-        await context.abort(code, status.message, metadata)
+        await _answer(context, error)
     except grpc.aio.AbortError:  # a servicer ended the call itself
         raise
     except Exception:  # noqa: BLE001 - whatever it is must not reach the caller
         _log.exception("failed", method=method, caller=context.peer())
-        await context.abort(grpc.StatusCode.INTERNAL, "Internal error; the log has its cause.")
+        await _answer(context, InternalError())
+
+
+async def _answer(context: Any, error: VideotecaError) -> NoReturn:  # noqa: ANN401
+    status = to_status(error)
+    metadata = (("grpc-status-details-bin", status.SerializeToString()),)
+    code = next(code for code in grpc.StatusCode if code.value[0] == status.code)
+    await context.abort(code, status.message, metadata)
+    raise AssertionError

@@ -6,6 +6,7 @@ from videoteca.v1 import videoteca_pb2 as pb
 from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import Holding, HoldingState, Reachability
 from videoteca_core.errors import InvalidRequest
+from videoteca_core.text import N_
 
 _STATE_TO_WIRE: Final = {
     HoldingState.COMPLETE: pb.HOLDING_STATE_COMPLETE,
@@ -36,7 +37,7 @@ def state_from_wire(state: pb.HoldingState.ValueType) -> HoldingState:
         InvalidRequest: a number that stands for none.
     """
     if state not in _STATE_FROM_WIRE:
-        raise InvalidRequest(field="state", problem="is not a known state")
+        raise InvalidRequest(field="state", problem=N_("not a state of a holding"))
     return _STATE_FROM_WIRE[state]
 
 
