@@ -68,7 +68,7 @@ class Shelf:
             older = self._by_name.get(name)
             if older and older.file.path != video.file.path:
                 raise NameInUse(name=name, path=older.file.path)
-            if self._is_withheld(name):
+            if older == video or self._is_withheld(name):
                 return
             if older:
                 self._remove(older)

@@ -48,6 +48,11 @@ def test_a_name_belongs_to_one_file() -> None:
     assert shelf.videos() == (newer,)
 
 
+def test_to_put_the_same_again_is_no_change() -> None:
+    shelf = shelf_of(video("a.mp4"), video("a.mp4"))
+    assert shelf.version == 1
+
+
 def test_only_the_very_same_video_is_withdrawn() -> None:
     older, newer = video("a.mp4"), video("a.mp4", content=b"changed")
     shelf = shelf_of(older, newer)
