@@ -23,7 +23,9 @@ from videoteca_core.errors import (
     BadSource,
     DiskFull,
     FileChanged,
+    FileUnreadable,
     FolderUnusable,
+    InvalidName,
     NoSourceOnline,
     NoUploadSlot,
     RemoteFailure,
@@ -399,3 +401,63 @@ def test_a_taken_name_is_left_alone(fetching: Fetching, peer: FakePeer) -> None:
     assert (fetching.folder / "clip.mp4").read_bytes() == DATA[:-1] + b"?"
     assert fetching.succeed(peer) == fetching.folder / "clip (3).mp4"
     assert len(peer.fetches) == 1
+
+
+def test_a_file_that_got_its_name_is_not_written_to_any_more(
+    fetching: Fetching, peer: FakePeer, honest: FakePeer
+) -> None:
+    peer.alter = lambda messages: peer.hang(messages, after=4)
+    with pytest.raises(Unreachable):
+        fetching.run(peer)
+    (part,) = (fetching.folder / ".videoteca").glob("*.part")
+    mine = fetching.folder / "renamed and cut.mp4"
+    mine.hardlink_to(part)  # as by a process that was killed before it removed the part
+    mine.write_bytes(b"cut")
+    fetching.succeed(honest)
+    assert mine.read_bytes() == b"cut"
+
+
+def test_nothing_is_written_through_a_symbolic_link(
+    fetching: Fetching, peer: FakePeer, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (fetching.folder / ".videoteca").symlink_to(outside)
+    with pytest.raises(FolderUnusable):
+        fetching.run(peer)
+    (fetching.folder / ".videoteca").unlink()
+    (fetching.folder / ".videoteca").mkdir()
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"mine")
+    (fetching.folder / ".videoteca" / f"{peer.manifest.video_id}.part").symlink_to(victim)
+    with pytest.raises(FileUnreadable):
+        fetching.run(peer)
+    assert list(outside.iterdir()) == []
+    assert victim.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("name", ["../clip.mp4", "a/b", ".hidden", "", "a\x00b"])
+def test_a_name_leaves_the_folder_never(fetching: Fetching, peer: FakePeer, name: str) -> None:
+    fetching.name = name
+    with pytest.raises(InvalidName):
+        fetching.run(peer)
+    assert [entry.name for entry in fetching.folder.iterdir()] == [".videoteca"]
+
+
+def test_two_processes_do_not_write_into_one_part(
+    fetching: Fetching, peer: FakePeer, honest: FakePeer
+) -> None:
+    fetching.stall_seconds = 60
+    peer.alter = lambda messages: peer.hang(messages, after=4)
+
+    def run() -> None:
+        with pytest.raises(Stopped):
+            fetching.run(peer)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    eventually(lambda: fetching.log.verified_bytes == 3 * MIB)
+    with pytest.raises(FileUnreadable, match="another process"):
+        Fetching(fetching.folder).run(honest)
+    fetching.stop.set()
+    thread.join()

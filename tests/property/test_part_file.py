@@ -143,6 +143,17 @@ class PartFileMachine(RuleBasedStateMachine):
             self.progress_path.write_bytes(data[: int(len(data) * keep)])
         self.reopen()
 
+    @rule(at=st.integers(0, 10_000), bit=st.integers(0, 7))
+    def have_damaged_notes(self, at: int, bit: int) -> None:
+        self.crash()
+        data = bytearray(self.progress_path.read_bytes() if self.progress_path.exists() else b"")
+        if data:
+            data[at % len(data)] ^= 1 << bit
+            self.progress_path.write_bytes(data)
+        self.open()
+        assert self.known() == set()
+        self.progress_path.unlink(missing_ok=True)  # so that nobody takes them for good ones
+
     @rule(suffix=st.sampled_from([".part", ".manifest", ".progress"]))
     def lose_a_file(self, suffix: str) -> None:
         self.crash()
