@@ -13,11 +13,6 @@ from peer_service.downloads.model import Download, DownloadState
 from videoteca_core.text import printable
 
 
-def _text(field: str, **how: str) -> TextColumn:
-    """A column of ready text, in which nothing is markup."""
-    return TextColumn("{task.fields[" + field + "]}", markup=False, **how)  # type: ignore[arg-type]
-
-
 class Bars:
     """A display of one bar for each download, with speed, time left and source."""
 
@@ -30,6 +25,7 @@ class Bars:
             expand=True,
         )
         self._tasks: dict[int, TaskID] = {}
+        self._paths: dict[str, str] = {}
 
     def show(self, downloads: Sequence[Download]) -> None:
         """Draw the downloads as they are now."""
@@ -38,6 +34,8 @@ class Bars:
                 self._tasks[download.download_id] = self._progress.add_task(
                     printable(download.name), total=100, detail=""
                 )
+            if download.path:
+                self._paths[printable(download.name)] = printable(download.path)
             self._progress.update(
                 self._tasks[download.download_id],
                 completed=percent(download),
@@ -48,8 +46,10 @@ class Bars:
         self._progress.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_error: object) -> None:
         self._progress.stop()
+        for name, path in self._paths.items():
+            output.say(_("{name}: done: {path}").format(name=name, path=path))
 
 
 def _detail(download: Download) -> str:

@@ -1,11 +1,13 @@
 """Where the program starts, and the only map from what can go wrong to exit codes."""
 
 import datetime as dt
+import errno
 import io
 import json
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from gettext import gettext as _
@@ -74,27 +76,17 @@ def run(arguments: Sequence[str]) -> int:
     Returns:
         The exit code.
     """
-    language.choose(arguments)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, _terminate)
-    from cli.program import make_program  # noqa: PLC0415 - its texts want the language first
-
-    program = make_program()
-    completion = os.environ.get(_COMPLETION_VARIABLE)
-    if completion:
-        from click.shell_completion import shell_complete  # noqa: PLC0415 - a shell asks, nobody else
-
-        return shell_complete(program, {}, "videoteca", _COMPLETION_VARIABLE, completion)
     settings = Settings(as_json="--json" in arguments)  # until parsed: a usage error may come first
     settings.report = lambda error: _report(error, settings)
+    threading.excepthook = lambda failed: _report_thread(failed, settings)
+    _end_in_order_on_signals()
     try:
-        with program.make_context("videoteca", list(arguments), obj=settings) as context:
-            program.invoke(context)
+        language.choose(arguments)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        code = _run(arguments, settings)
         sys.stdout.flush()
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
     except BrokenPipeError:
         _forget_output()
         return BROKEN_PIPE
@@ -102,6 +94,23 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a person gets a sentence, whatever happened
         return _report(error, settings)
+    return code
+
+
+def _run(arguments: Sequence[str], settings: Settings) -> int:
+    from cli.program import make_program  # noqa: PLC0415 - its texts want the language first
+
+    program = make_program()
+    completion = os.environ.get(_COMPLETION_VARIABLE)
+    if completion:
+        from click.shell_completion import shell_complete  # noqa: PLC0415 - only shells want it
+
+        return shell_complete(program, {}, "videoteca", _COMPLETION_VARIABLE, completion)
+    try:
+        with program.make_context("videoteca", list(arguments), obj=settings) as context:
+            program.invoke(context)
+    except click.exceptions.Exit as stop:  # after --help and the like
+        return stop.exit_code
     return 0
 
 
@@ -125,6 +134,9 @@ def _report(error: Exception, settings: Settings) -> int:
         case click.ClickException():
             usage = error.ctx if isinstance(error, click.UsageError) else None
             return _tell("USAGE", error.format_message(), USAGE, settings, usage=usage)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        _forget_output()
+        return _report(errors.DiskFull(path=error.filename or "standard output"), settings)
     message = _("Something unexpected happened ({problem}); the details are in {path}.").format(
         problem=printable(f"{type(error).__name__}: {error}"[:200]), path=_log(error, settings)
     )
@@ -166,9 +178,20 @@ def _log(error: Exception, settings: Settings) -> Path | str:
     return path
 
 
-def _terminate(_signum: int, _frame: FrameType | None) -> NoReturn:
-    """End as after Ctrl-C, everything in order; servers have a handler of their own."""
-    raise SystemExit(TERMINATED)
+def _report_thread(failed: threading.ExceptHookArgs, settings: Settings) -> None:
+    if isinstance(failed.exc_value, Exception):
+        _report(failed.exc_value, settings)
+
+
+def _end_in_order_on_signals() -> None:
+    """End as after Ctrl-C, everything in order; servers have handlers of their own."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores one of them
+            signal.signal(number, _terminate)
+
+
+def _terminate(signum: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(128 + signum)
 
 
 def _forget_output() -> None:

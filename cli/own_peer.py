@@ -1,5 +1,6 @@
 """Runs a peer inside a command; imported only by those that do."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,7 @@ def quiet_peer(config: PeerConfig) -> Iterator[ControlClient]:
     """Run a peer in the background, its log in ``peer.log`` of the home, not on the screen."""
     configure_logging(json=True)
     with (Home(config.home).path / "peer.log").open("a", buffering=1, encoding="utf-8") as log:
+        logging.basicConfig(stream=log)  # what libraries have to say
         structlog.configure(logger_factory=structlog.WriteLoggerFactory(file=log))
         with background_peer(config) as control:
             yield control

@@ -5,12 +5,12 @@ from gettext import gettext as _
 
 import click
 
-from cli import access, framework, output
+from cli import framework, output, peer_access
 from cli.progress import display, failure_of, follow
 from cli.queries import ask_for
 from cli.settings import Settings
 from peer_service.control_client import ControlClient
-from peer_service.downloads.model import Download
+from peer_service.downloads.model import Download, DownloadState
 from videoteca_core.errors import NoPeerRunning, VideotecaError
 from videoteca_core.text import printable
 
@@ -33,22 +33,22 @@ def command(settings: Settings, videos: tuple[str, ...]) -> None:
         socket = None
     if socket:
         stays = _("They stay in the queue of the running peer and go on.")
-        with access.running_peer(settings) as control:
+        with peer_access.running_peer(settings) as control:
             ended, error = _download(settings, control, videos, stays)
     else:
         stays = _("Stopped; the next 'videoteca download' or peer goes on from there.")
-        with access.own_peer(settings, run_downloads=True) as control:
+        with peer_access.own_peer(settings, run_downloads=True) as control:
             ended, error = _download(settings, control, videos, stays)
-    if settings.as_json:
+    if settings.as_json and ended:
         output.print_json({"downloads": ended})
-    _happy, first = access.try_each(settings, ended, _raise_failure)
-    access.leave_with(error or first)
+    _happy, first = peer_access.try_each(settings, ended, _raise_failure)
+    peer_access.leave_with(error or first)
 
 
 def _download(
     settings: Settings, control: ControlClient, videos: Sequence[str], stays: str
 ) -> tuple[tuple[Download, ...], VideotecaError | None]:
-    queued, error = access.try_each(
+    queued, error = peer_access.try_each(
         settings, videos, lambda video: _enqueue(settings, control, video)
     )
     if not queued:
@@ -69,13 +69,18 @@ def _enqueue(settings: Settings, control: ControlClient, video: str) -> Download
 
 
 def queued_text(download: Download, *, already_queued: bool) -> str:
-    """That a download is in the queue now, or was before."""
-    text = (
-        _("'{name}' ({size}) is in the queue already.")
-        if already_queued
-        else _("Download added to the queue: '{name}' ({size}).")
+    """That a download is in the queue now, or was before, or is done."""
+    if download.state is DownloadState.DONE:
+        text = _("'{name}' ({size}) is here already: {path}.")
+    elif already_queued:
+        text = _("'{name}' ({size}) is in the queue already.")
+    else:
+        text = _("Download added to the queue: '{name}' ({size}).")
+    return text.format(
+        name=printable(download.name),
+        size=output.size(download.size_bytes),
+        path=printable(download.path),
     )
-    return text.format(name=printable(download.name), size=output.size(download.size_bytes))
 
 
 def _raise_failure(download: Download) -> None:

@@ -5,7 +5,7 @@ from gettext import gettext as _
 
 import click
 
-from cli import access, framework, output
+from cli import framework, output, tracker_access
 from cli.settings import Settings
 from videoteca_core.catalogue import VideoSummary
 
@@ -20,7 +20,7 @@ from videoteca_core.catalogue import VideoSummary
 @framework.pass_settings
 def command(settings: Settings, query: str) -> None:
     """Print every page."""
-    with access.tracker(settings) as tracker:
+    with tracker_access.tracker(settings) as tracker:
         videos = tuple(tracker.all_videos(query))
     output.emit(settings, {"videos": videos}, catalogue_table(videos))
 

@@ -5,7 +5,7 @@ from gettext import gettext as _
 
 import click
 
-from cli import access, framework, output
+from cli import framework, output, tracker_access
 from cli.queries import ask_for
 from cli.settings import Settings
 from cli.words import word
@@ -24,7 +24,7 @@ from videoteca_core.text import printable
 @framework.pass_settings
 def command(settings: Settings, video: str) -> None:
     """Print all videos that are meant."""
-    with access.tracker(settings) as tracker:
+    with tracker_access.tracker(settings) as tracker:
         found = ask_for(video, tracker.locate)
     output.emit(settings, {"videos": found}, located_text(found))
 

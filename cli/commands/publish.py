@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cli import access, framework, output
+from cli import framework, output, peer_access
 from cli.settings import Settings
 from cli.sharing import find_file, share
 from videoteca_core.catalogue import Holding
@@ -24,14 +24,14 @@ from videoteca_core.catalogue import Holding
 @framework.pass_settings
 def command(settings: Settings, files: tuple[Path, ...]) -> None:
     """Share the files one after the other."""
-    with access.running_peer(settings) as control:
+    with peer_access.running_peer(settings) as control:
         folders = control.status().shared_folders
 
         def publish(file: Path) -> Holding:
             shown = output.on_terminal() and not settings.as_json
             return share(control, find_file(file, folders), shown=shown)
 
-        holdings, error = access.try_each(settings, files, publish)
+        holdings, error = peer_access.try_each(settings, files, publish)
     if holdings:
         rows = [
             (each.name, output.size(each.size_bytes), output.short_id(each.video_id))
@@ -42,4 +42,4 @@ def command(settings: Settings, files: tuple[Path, ...]) -> None:
             {"videos": holdings},
             output.table((_("NAME"), _("SIZE"), _("ID")), rows),
         )
-    access.leave_with(error)
+    peer_access.leave_with(error)

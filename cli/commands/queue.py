@@ -5,7 +5,7 @@ from gettext import gettext as _
 
 import click
 
-from cli import access, framework, output
+from cli import framework, output, peer_access
 from cli.commands import QUEUE_COMMANDS
 from cli.progress import display, percent, reason_text
 from cli.settings import Settings
@@ -30,7 +30,7 @@ def command(context: click.Context) -> None:
 @framework.pass_settings
 def list_(settings: Settings) -> None:
     """Print the queue."""
-    with access.queue(settings) as control:
+    with peer_access.queue(settings) as control:
         downloads = control.downloads()
     output.emit(settings, {"downloads": downloads}, queue_table(downloads))
 
@@ -45,7 +45,7 @@ def list_(settings: Settings) -> None:
 @framework.pass_settings
 def watch(settings: Settings, download_ids: tuple[int, ...]) -> None:
     """Show every change."""
-    with access.running_peer(settings) as control, display(as_json=settings.as_json) as shown:
+    with peer_access.running_peer(settings) as control, display(as_json=settings.as_json) as shown:
         for downloads in control.watch(download_ids):
             if settings.as_json:
                 output.print_json({"downloads": downloads})
@@ -61,13 +61,13 @@ def _change(help_text: str, act: Callable[[ControlClient, int], Download]) -> fr
     @click.argument("download_ids", metavar=_("NUMBER..."), nargs=-1, type=int, required=True)
     @framework.pass_settings
     def change(settings: Settings, download_ids: tuple[int, ...]) -> None:
-        with access.queue(settings) as control:
-            changed, error = access.try_each(
+        with peer_access.queue(settings) as control:
+            changed, error = peer_access.try_each(
                 settings, download_ids, lambda download_id: act(control, download_id)
             )
         if changed:
             output.emit(settings, {"downloads": changed}, queue_table(changed))
-        access.leave_with(error)
+        peer_access.leave_with(error)
 
     return change
 
@@ -96,7 +96,7 @@ def move(settings: Settings, download_id: int, position: int | None, priority: i
     """Move one download."""
     if (position is None) == (priority is None):
         raise click.UsageError(_("Give either --position or --priority."))
-    with access.queue(settings) as control:
+    with peer_access.queue(settings) as control:
         download = control.move(download_id, position=position, priority=priority)
     output.emit(settings, {"downloads": [download]}, queue_table([download]))
 

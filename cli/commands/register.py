@@ -1,11 +1,11 @@
 """`register`: gives this peer its name at the tracker."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from gettext import gettext as _
 
 import click
 
-from cli import access, framework, output
+from cli import framework, output, peer_access
 from cli.settings import Settings
 from peer_service.control_client import ControlClient
 from peer_service.database import PeerDatabase
@@ -47,9 +47,11 @@ def command(settings: Settings, name: str, host: str, port: int | None, claim: s
     """Register with the running peer, or without one."""
     wanted = registration(name, host, port, claim)
     try:
-        with access.running_peer(settings) as control:
-            registered = enroll_running(settings, control, wanted)
+        with peer_access.running_peer(settings) as control:
+            registered = _enroll_running(settings, control, wanted)
     except NoPeerRunning:
+        if wanted.host and not wanted.port:
+            wanted = replace(wanted, port=PEER_PORT)
         registered = _enroll_alone(settings, wanted)
     output.emit(
         settings,
@@ -61,7 +63,7 @@ def command(settings: Settings, name: str, host: str, port: int | None, claim: s
 
 
 def registration(name: str, host: str, port: int | None, claim: str = "") -> Registration:
-    """What a person typed, checked, and a host name resolved.
+    """What a person typed, checked, and a host name resolved; port 0 when there was none.
 
     Raises:
         InvalidName: the name can't be used.
@@ -70,11 +72,11 @@ def registration(name: str, host: str, port: int | None, claim: str = "") -> Reg
     name = valid_name(name)
     if not host:
         return Registration(name, claim_code=claim)
-    where = Endpoint.resolve(host, PEER_PORT if port is None else port)
+    where = Endpoint.resolve(host, port or 0)
     return Registration(name, where.host, where.port, claim_code=claim)
 
 
-def enroll_running(settings: Settings, control: ControlClient, wanted: Registration) -> Registered:
+def _enroll_running(settings: Settings, control: ControlClient, wanted: Registration) -> Registered:
     """Let the running peer register itself."""
     tracker = control.status().tracker
     if settings.tracker_option and str(settings.tracker) != tracker:

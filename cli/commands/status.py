@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from gettext import gettext as _
 from gettext import ngettext
 
-from cli import access, failures, framework, output
+from cli import failures, framework, output, peer_access
 from cli.settings import Settings
 from cli.words import word
 from peer_service.status import PeerStatus
@@ -20,7 +20,7 @@ from videoteca_core.text import printable
 @framework.pass_settings
 def command(settings: Settings) -> None:
     """Ask the running peer."""
-    with access.running_peer(settings) as control:
+    with peer_access.running_peer(settings) as control:
         status = control.status()
     output.emit(settings, status, status_text(status))
 

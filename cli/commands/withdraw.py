@@ -4,7 +4,7 @@ from gettext import gettext as _
 
 import click
 
-from cli import access, framework, output
+from cli import framework, output, peer_access
 from cli.settings import Settings
 from videoteca_core.names import valid_name
 from videoteca_core.text import printable
@@ -21,7 +21,7 @@ from videoteca_core.text import printable
 def command(settings: Settings, names: tuple[str, ...]) -> None:
     """Withdraw all of the names, or none when one is wrong."""
     wanted = [valid_name(name) for name in names]
-    with access.running_peer(settings) as control:
+    with peer_access.running_peer(settings) as control:
         control.unshare(wanted)
     lines = (_("'{name}' is no longer shared.").format(name=printable(name)) for name in wanted)
     output.emit(settings, {"names": wanted}, "\n".join(lines))

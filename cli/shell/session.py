@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from gettext import gettext as _
 from pathlib import Path
 
-from tracker_service.client import TrackerClient
-
-from cli import access, output
+from cli import output, tracker_access
 from cli.commands import QUEUE_COMMANDS
 from cli.commands.download import queued_text
 from cli.commands.info import catalogue_table
@@ -23,6 +21,7 @@ from cli.shell.watcher import Watcher
 from peer_service.control_client import ControlClient
 from peer_service.downloads.model import Download
 from peer_service.status import PeerStatus
+from tracker_service.client import TrackerClient
 from videoteca_core.errors import NotRegistered, Unreachable, VideotecaError
 from videoteca_core.names import valid_name
 from videoteca_core.text import N_, printable
@@ -275,7 +274,7 @@ class Session:
 
     def _tracker(self) -> TrackerClient:
         self._registered()
-        return access.tracker(self._settings)
+        return tracker_access.tracker(self._settings)
 
 
 def _english() -> Iterator[str]:

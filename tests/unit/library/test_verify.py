@@ -102,3 +102,43 @@ def test_progress_reaches_the_size(database: PeerDatabase) -> None:
 
     assert seen[-1] == (len(_CONTENT), len(_CONTENT))
     assert len(seen) == 3
+
+
+def _received(database: PeerDatabase, path: Path, content: bytes) -> None:
+    """Remember a file as one that was downloaded with that content."""
+    video_id = Manifest(len(content), digest(content)).video_id
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO downloads "
+            "(name, video_id, size_bytes, owner, state, priority, place, path)"
+            " VALUES (?, ?, ?, '', 'done', 0, 1, ?)",
+            (path.name, video_id, len(content), str(path)),
+        )
+
+
+@pytest.mark.parametrize(
+    ("content", "state"),
+    [
+        (b"received", FileState.INTACT),
+        (b"deceived", FileState.CHANGED),
+        (b"receive", FileState.CHANGED),
+    ],
+)
+def test_what_was_received_is_known_by_its_id(
+    tmp_path: Path, content: bytes, state: FileState
+) -> None:
+    path = tmp_path / "received.mp4"
+    path.write_bytes(content)
+    database = PeerDatabase(tmp_path / "other.db")
+    _received(database, path, b"received")
+
+    file = _verified(database)
+
+    assert (file.path, file.state) == (str(path), state)
+
+
+def test_what_was_received_and_moved_away_is_no_matter(tmp_path: Path) -> None:
+    with PeerDatabase(tmp_path / "other.db") as database:
+        _received(database, tmp_path / "gone.mp4", b"gone")
+
+        assert list(verify(database, lambda _path, _done, _size: None)) == []

@@ -1,10 +1,8 @@
-"""Ways from the command line to the services: the tracker, the running peer, or one of its own."""
+"""Ways from the command line to a peer: the one that runs on this home, or one of its own."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
-
-from tracker_service.client import TrackerClient
 
 from cli.failures import Reported
 from cli.settings import Settings
@@ -14,12 +12,6 @@ from videoteca_core.errors import NoPeerRunning, Unreachable, VideotecaError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def tracker(settings: Settings) -> TrackerClient:
-    """A client of the tracker that carries this home's token, if it has one."""
-    identity = settings.identity
-    return TrackerClient(settings.tracker, identity.token if identity else "")
 
 
 @contextmanager

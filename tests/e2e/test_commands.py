@@ -1,0 +1,146 @@
+"""Register, publish, info, locate, download, verify: with the commands, one after the other."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.programs import ANY_PORT, CLIP, Machine
+from tests.waiting import eventually
+
+MachineOf = Callable[[str], Machine]
+
+
+def _clip_id(machine: Machine) -> str:
+    (video,) = machine.run("info", "clip.mp4", "--json").json["videos"]
+    return str(video["video_id"])
+
+
+def _two(owners: list[str]) -> list[str]:
+    return owners if len(owners) == 2 else []
+
+
+def test_without_a_peer_the_download_runs_in_the_foreground(
+    ana: Machine, machine_of: MachineOf
+) -> None:
+    bruno = machine_of("bruno")
+    bruno.register("bruno-foreground")
+    received = bruno.folder / "videos_recibidos" / "clip.mp4"
+
+    info = bruno.run("info", "CLIP")
+    (video,) = bruno.run("info", "--json").json["videos"]
+    located = bruno.run("locate", "clip.mp4", "--json").json
+    downloaded = bruno.run("download", "clip.mp4")
+
+    assert re.search(r"^clip\.mp4 +5\.1 MB +[0-9a-f]{64} +\d+ +\d+$", info.out, re.MULTILINE)
+    assert (video["name"], video["size_bytes"]) == ("clip.mp4", len(CLIP))
+    assert located["videos"][0]["owners"] == ["ana"]
+    assert located["videos"][0]["sources"][0]["peer_name"] == "ana"
+    assert located["videos"][0]["sources"][0]["endpoints"][0]["host"] == "127.0.0.1"
+    assert downloaded.code == 0, downloaded
+    assert received.read_bytes() == CLIP
+    percents = [
+        int(each) for each in re.findall(r"^clip\.mp4: (\d+) %", downloaded.out, re.MULTILINE)
+    ]
+    assert percents == list(range(10, 101, 10))
+    assert f"done: {received}" in downloaded.out
+    assert bruno.run("verify").out.startswith("intact: ")
+
+
+def test_a_running_peer_downloads_and_shares_on(ana: Machine, machine_of: MachineOf) -> None:
+    carla = machine_of("carla")
+
+    with carla.running("peer", "--name", "carla", "--listen", ANY_PORT) as started:
+        downloaded = carla.run("descargar", _clip_id(carla)[:10], "--json")
+        again = carla.run("download", "ana/clip.mp4", "--json")
+        (listed,) = carla.run("queue", "list", "--json").json["downloads"]
+        status = carla.run("status", "--json").json
+        owners = eventually(
+            lambda: _two(carla.run("locate", "clip.mp4", "--json").json["videos"][0]["owners"])
+        )
+
+    assert started["name"] == "carla"
+    assert downloaded.code == 0, downloaded
+    assert again.code == 0 or again.error["reason"] == "ALREADY_HERE", again
+    assert listed["state"] == "done"
+    assert listed["verified_bytes"] == listed["size_bytes"] == len(CLIP)
+    assert status["downloads"]["done"] == 1
+    assert status["downloaded_bytes"] == len(CLIP)
+    assert sorted(owners) == ["ana", "carla"]
+    assert ana.run("status", "--json").json["uploaded_bytes"] >= len(CLIP)
+
+
+def test_a_name_with_two_contents_wants_an_owner(ana: Machine, machine_of: MachineOf) -> None:
+    dora = machine_of("dora")
+    (dora.folder / "clip.mp4").write_bytes(b"another clip")
+
+    with dora.running("peer", "--name", "dora", "--listen", ANY_PORT):
+        assert dora.run("videos", "clip.mp4").code == 0
+        elena = machine_of("elena")
+        elena.register("elena")
+        ambiguous = elena.run("download", "clip.mp4", "--json")
+        located = elena.run("locate", "clip.mp4")
+        chosen = elena.run("download", "dora/clip.mp4", "--json")
+        dora.run("withdraw", "clip.mp4")
+
+    assert ambiguous.code == ambiguous.error["exit_code"] == 5
+    assert ambiguous.error["reason"] == "NAME_AMBIGUOUS"
+    assert "dora" in ambiguous.error["message"]
+    assert "ana" in located.out
+    assert "dora" in located.out
+    assert chosen.code == 0, chosen
+    assert (elena.folder / "videos_recibidos" / "clip.mp4").read_bytes() == b"another clip"
+
+
+def test_some_of_many_can_fail(ana: Machine, machine_of: MachineOf) -> None:
+    fede = machine_of("fede")
+    fede.register("fede")
+
+    ended = fede.run("download", "nowhere.mp4", "clip.mp4")
+
+    assert ended.code == 4
+    assert "nowhere.mp4" in ended.err
+    assert (fede.folder / "videos_recibidos" / "clip.mp4").read_bytes() == CLIP
+
+
+def test_the_queue_is_kept_without_a_peer(ana: Machine, machine_of: MachineOf) -> None:
+    gabi = machine_of("gabi")
+    gabi.register("gabi")
+    assert gabi.run("queue").out == "The queue is empty.\n"
+    assert gabi.run("download", "clip.mp4").code == 0
+
+    retried = gabi.run("queue", "retry", "1", "--json")
+    unknown = gabi.run("cola", "pausar", "7", "--json")
+
+    assert (retried.code, retried.error["reason"]) == (7, "WRONG_STATE")
+    assert (unknown.code, unknown.error["reason"]) == (4, "DOWNLOAD_UNKNOWN")
+
+
+@pytest.mark.usefixtures("ana")
+def test_the_queue_of_a_peer_is_changed(machine_of: MachineOf) -> None:
+    hugo, irma = machine_of("hugo"), machine_of("irma")
+    for name in ("one.mp4", "two.mp4"):
+        (hugo.folder / name).write_bytes(name.encode() * 1_000)
+    with hugo.running("peer", "--name", "hugo", "--listen", ANY_PORT):
+        assert hugo.run("publish", "one.mp4", "two.mp4").code == 0
+
+    with irma.running("peer", "--name", "irma", "--listen", ANY_PORT):  # hugo is offline now
+        for name in ("one.mp4", "two.mp4"):
+            following = irma.start("download", name)
+            assert following.stdout
+            assert name in following.stdout.readline()
+            following.kill()
+            following.communicate()
+        before = irma.run("queue", "list", "--json").json["downloads"]
+        moved = irma.run("queue", "move", "2", "--position", "1")
+        after = irma.run("queue", "list", "--json").json["downloads"]
+        paused = irma.run("cola", "pausar", "1", "2", "--json").json["downloads"]
+        cancelled = irma.run("queue", "cancel", "1", "--json").json["downloads"]
+        resumed = irma.run("queue", "resume", "2", "--json").json["downloads"]
+
+    assert [each["download_id"] for each in before] == [1, 2]
+    assert moved.code == 0
+    assert [each["download_id"] for each in after] == [2, 1]
+    assert {each["state"] for each in paused} == {"paused"}
+    assert cancelled[0]["state"] == "cancelled"
+    assert resumed[0]["state"] in ("waiting", "running")
