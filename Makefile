@@ -72,12 +72,14 @@ lock: $(DEV_ENV)/ready ## Write the lock files anew from pyproject.toml
 	@$(LOCK) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 
 $(RUN_ENV)/ready: requirements.lock
+	@echo "Setting up $(RUN_ENV), once; this takes a minute." >&2
 	@$(PYTHON) -m venv --clear $(RUN_ENV)
 	@$(RUN)/python $(INSTALL) --requirement requirements.lock
 	@$(RUN)/python $(INSTALL_SELF)
 	@touch $@
 
 $(DEV_ENV)/ready: requirements-dev.lock
+	@echo "Setting up $(DEV_ENV), once; this takes a minute or two." >&2
 	@$(PYTHON) -m venv --clear $(DEV_ENV)
 	@$(DEV)/python $(INSTALL) --requirement requirements-dev.lock
 	@$(DEV)/python $(INSTALL_SELF)
