@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Protocol
@@ -11,8 +11,8 @@ import grpc
 
 from peer_service import wire
 from peer_service.library.model import SharedVideo
-from peer_service.slots import Slot, UploadSlots, grant
-from peer_service.uploads import UploadCounters, chunks
+from peer_service.slots import UploadSlots, grant
+from peer_service.uploads import Upload, UploadCounters
 from videoteca.v1 import videoteca_pb2 as pb
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import OffsetOutOfRange, ReaderStalled
@@ -116,11 +116,12 @@ class PeerServicer:
             others_wait = self._slots.waiting > 0
             granted = grant(offset, wanted, piece_size, others_wait=others_wait)
             header = wire.FetchHeader(size, video.manifest.video_id, piece_size, offset, granted)
-            watch = _StallWatch(slot, self._stall_seconds)
-            with watch:
-                yield wire.fetch_header_to_wire(header)
-            async with contextlib.aclosing(chunks(video, offset, granted, self._readers)) as parts:
-                async for chunk in parts:
+            with contextlib.closing(Upload(video, offset, granted, self._readers)) as upload:
+                await upload.open()
+                watch = _StallWatch(self._stall_seconds, slot.release, upload.close)
+                with watch:
+                    yield wire.fetch_header_to_wire(header)
+                async for chunk in upload.chunks():
                     with watch:
                         yield wire.chunk_to_wire(chunk)
                     self._counters.uploaded_bytes += len(chunk)
@@ -144,19 +145,22 @@ class PeerServicer:
 class _StallWatch:
     """Bounds the time of each write, which is what the body of its block waits for.
 
-    A reader that stalls loses its slot at once. When it reads on after all, it is told so; when
-    it does not, the call is cancelled after as long again, with all that it holds in memory.
+    A reader that stalls loses what it holds at once. It is told when it reads on after all:
+    before that nothing reaches it, and gRPC lets no server end a call that is being written to.
+
+    Args:
+        seconds: how long a write may take.
+        give_up: what takes back what the reader holds.
 
     Raises:
         ReaderStalled: at the end of a block that took too long.
     """
 
-    def __init__(self, slot: Slot, seconds: float) -> None:
-        self._slot = slot
+    def __init__(self, seconds: float, *give_up: Callable[[], None]) -> None:
         self._seconds = seconds
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
+        self._give_up = give_up
         self._stalled = False
+        self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle
 
     def __enter__(self) -> None:
@@ -174,6 +178,5 @@ class _StallWatch:
 
     def _stall(self) -> None:
         self._stalled = True
-        self._slot.release()
-        if self._task:
-            self._timer = self._loop.call_later(self._seconds, self._task.cancel)
+        for give_up in self._give_up:
+            give_up()

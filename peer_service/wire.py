@@ -7,7 +7,8 @@ from videoteca.v1 import videoteca_pb2 as pb
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import InvalidAddress, InvalidRequest
 from videoteca_core.identity import CHALLENGE_BYTES
-from videoteca_core.manifest import Manifest
+from videoteca_core.manifest import Manifest, valid_video_id
+from videoteca_core.names import valid_name
 from videoteca_core.text import N_
 
 _CHUNK_TAG: Final = bytes([pb.FetchVideoResponse.CHUNK_FIELD_NUMBER << 3 | 2])  # 2: of any length
@@ -55,10 +56,15 @@ def video_key_from_wire(message: pb.FetchVideoRequest | pb.GetManifestRequest) -
 
     Raises:
         InvalidRequest: it does not say.
+        InvalidVideoId, InvalidName: it is malformed.
     """
-    if not message.WhichOneof("video"):
-        raise InvalidRequest(field="video", problem=N_("give a video_id or a name"))
-    return VideoKey(message.video_id, message.name)
+    match message.WhichOneof("video"):
+        case "video_id":
+            return VideoKey(video_id=valid_video_id(message.video_id))
+        case "name":
+            return VideoKey(name=valid_name(message.name))
+        case _:
+            raise InvalidRequest(field="video", problem=N_("give a video_id or a name"))
 
 
 def fetch_request_from_wire(message: pb.FetchVideoRequest) -> FetchRequest:
@@ -66,6 +72,7 @@ def fetch_request_from_wire(message: pb.FetchVideoRequest) -> FetchRequest:
 
     Raises:
         InvalidRequest: it does not say which video, or a number is negative.
+        InvalidVideoId, InvalidName: the video's are malformed.
     """
     length = message.length_bytes if message.HasField("length_bytes") else None
     for field, value in (("offset_bytes", message.offset_bytes), ("length_bytes", length)):
