@@ -1,5 +1,6 @@
 """`shell`: a peer and a prompt."""
 
+import io
 import sys
 from collections.abc import Iterable
 from gettext import gettext as _
@@ -44,7 +45,8 @@ def command(settings: Settings, /, **options: Any) -> None:  # noqa: ANN401 - th
             with typed_lines(session, settings.home.path / "history") as lines:
                 _talk(session, lines)
         else:
-            sys.stdin.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
+            if isinstance(sys.stdin, io.TextIOWrapper):
+                sys.stdin.reconfigure(errors="surrogateescape")
             _talk(session, (line.rstrip("\n") for line in sys.stdin))
             if not session.leaving:
                 watcher.wait_for(session.queued)

@@ -70,6 +70,10 @@ class _Words(Completer):
 
 
 def _raw_last(text: str) -> str:
+    """The word that is being typed, from its opening quote on if it has one."""
+    for quote in "'\"":
+        if text.count(quote) % 2:
+            return text[text.rindex(quote) :]
     return "" if not text or text[-1].isspace() else text.rsplit(" ", maxsplit=1)[-1]
 
 

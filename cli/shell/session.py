@@ -226,15 +226,16 @@ class Session:
                 self.queued.append(download.download_id)
 
     def _queue(self, arguments: list[str]) -> None:
-        if not arguments:
+        action, *numbers = arguments or ["list"]
+        action = {name: entry.name for entry in QUEUE_COMMANDS for name in entry.names}.get(
+            action.lower(), ""
+        )
+        if action == "list" and not numbers:
             output.say(queue_table(self._control.downloads()))
             return
-        action, *numbers = arguments
         if not numbers or not all(number.isdecimal() for number in numbers):
             raise WrongForm
-        names = {name: entry.name for entry in QUEUE_COMMANDS for name in entry.names}
-        changed = self._change(names.get(action.lower(), ""), [int(number) for number in numbers])
-        output.say(queue_table(changed))
+        output.say(queue_table(self._change(action, [int(number) for number in numbers])))
 
     def _change(self, action: str, numbers: list[int]) -> list[Download]:
         each = {
