@@ -40,6 +40,7 @@ def download_to_wire(download: Download) -> pb.Download:
         failed_tries=download.failed_tries,
         reason=download.reason,
         message=download.message,
+        fields=download.fields,
         source=download.source,
         rate=download.rate,
         path=download.path,
@@ -61,6 +62,7 @@ def download_from_wire(message: pb.Download) -> Download:
         failed_tries=message.failed_tries,
         reason=message.reason,
         message=message.message,
+        fields=dict(message.fields),
         source=message.source,
         rate=message.rate,
         path=message.path,
@@ -93,6 +95,8 @@ def status_to_wire(status: PeerStatus) -> pb.GetStatusResponse:
         tracker=status.tracker,
         registered=status.registered,
         problem=status.problem,
+        problem_reason=status.problem_reason,
+        problem_fields=status.problem_fields,
         reachability=reachability_to_wire(status.reachability),
         endpoint=endpoint_to_wire(status.endpoint) if status.endpoint else None,
         listen_port=status.listen_port,
@@ -100,7 +104,9 @@ def status_to_wire(status: PeerStatus) -> pb.GetStatusResponse:
         received_folder=status.received_folder,
         shared=map(holding_to_wire, status.shared),
         skipped=[
-            pb.SkippedFile(path=file.path, reason=file.reason, message=file.message)
+            pb.SkippedFile(
+                path=file.path, reason=file.reason, message=file.message, fields=file.fields
+            )
             for file in status.skipped
         ],
         hashing=status.hashing,
@@ -124,6 +130,8 @@ def status_from_wire(message: pb.GetStatusResponse) -> PeerStatus:
         tracker=message.tracker,
         registered=message.registered,
         problem=message.problem,
+        problem_reason=message.problem_reason,
+        problem_fields=dict(message.problem_fields),
         reachability=reachability_from_wire(message.reachability),
         endpoint=endpoint_from_wire(message.endpoint) if message.HasField("endpoint") else None,
         listen_port=message.listen_port,
@@ -131,7 +139,8 @@ def status_from_wire(message: pb.GetStatusResponse) -> PeerStatus:
         received_folder=message.received_folder,
         shared=tuple(map(holding_from_wire, message.shared)),
         skipped=tuple(
-            SkippedFile(file.path, file.reason, file.message) for file in message.skipped
+            SkippedFile(file.path, file.reason, file.message, dict(file.fields))
+            for file in message.skipped
         ),
         hashing=message.hashing,
         uploads=message.uploads,

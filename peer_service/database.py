@@ -67,6 +67,7 @@ _MIGRATIONS: Final = (
         next_try_at REAL NOT NULL DEFAULT 0,
         reason TEXT NOT NULL DEFAULT '',
         message TEXT NOT NULL DEFAULT '',
+        fields TEXT NOT NULL DEFAULT '{}', -- of the error, as JSON
         path TEXT NOT NULL DEFAULT ''
     ) STRICT;
     CREATE INDEX downloads_in_order ON downloads (state, priority DESC, place);

@@ -194,12 +194,15 @@ class Peer:
         """This peer, as of now. Blocks for a moment."""
         identity = self._link.identity
         standing = self._announcer.standing
+        problem = standing.problem
         return PeerStatus(
             name=identity.name if identity else "",
             peer_id=identity.peer_id if identity else "",
             tracker=str(self._config.tracker),
-            registered=standing.problem is None,
-            problem=str(standing.problem or ""),
+            registered=problem is None,
+            problem=str(problem or ""),
+            problem_reason=problem.reason if problem else "",
+            problem_fields=problem.fields if problem else {},
             reachability=standing.reachability,
             endpoint=standing.lease.endpoint if standing.lease else None,
             listen_port=self.port,

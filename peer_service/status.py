@@ -10,11 +10,12 @@ from videoteca_core.catalogue import Holding, Reachability
 
 @dataclass(frozen=True)
 class SkippedFile:
-    """A file of a shared folder that is not shared, and why, as an error's reason and message."""
+    """A file of a shared folder that is not shared, and why: an error's reason, message, fields."""
 
     path: str
     reason: str
     message: str
+    fields: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class PeerStatus:
 
     Attributes:
         registered: whether the last renewal of the lease succeeded.
-        problem: the message of the last failure to register; empty when registered.
+        problem: the message of the last failure to register; empty when registered. Its reason
+            and its fields are beside it.
         endpoint: the address that the tracker recorded.
         hashing: how many files wait to be hashed.
         uploaded_bytes: bytes of video sent since this peer started.
@@ -36,6 +38,8 @@ class PeerStatus:
     tracker: str
     registered: bool
     problem: str
+    problem_reason: str
+    problem_fields: Mapping[str, str]
     reachability: Reachability
     endpoint: Endpoint | None
     listen_port: int

@@ -54,8 +54,8 @@ An error has a ``reason`` for a program and a message for a person. The message 
 same in another language. Field values may come from elsewhere: the message escapes them.
 """
 
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import ClassVar, Final
 
 from videoteca_core.text import N_, printable
 
@@ -440,3 +440,27 @@ class InternalError(VideotecaError):
 
     reason = "INTERNAL_ERROR"
     text = N_("Internal error; the log has its cause.")
+
+
+def rebuilt(reason: str, fields: Mapping[str, str], message: str) -> VideotecaError:
+    """The error of which reason, fields and message were kept.
+
+    One that this version does not know, or not with these fields, is a RemoteFailure that says
+    the message.
+    """
+    kind = BY_REASON.get(reason)
+    try:
+        return kind(**fields) if kind else RemoteFailure(code=reason, detail=message)
+    except LookupError:  # the message wants other fields
+        return RemoteFailure(code=reason, detail=message)
+
+
+def _leaves(kind: type[VideotecaError]) -> Iterator[type[VideotecaError]]:
+    for child in kind.__subclasses__():
+        if "reason" in child.__dict__:
+            yield child
+        yield from _leaves(child)
+
+
+BY_REASON: Final = {kind.reason: kind for kind in _leaves(VideotecaError)}
+"""Every class of this module that is raised, by its reason."""

@@ -1,6 +1,7 @@
 """What a download is, apart from where it is kept and how it is shown."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -32,7 +33,8 @@ class Download:
         priority: higher runs first.
         failed_tries: how many tries have failed since the last progress.
         reason: why it waits or failed, an error's reason; empty otherwise.
-        message: the same for a person.
+        message: the same for a person, in English.
+        fields: what the message is made of, an error's fields.
         source: the name of the peer it is fetched from; empty unless running.
         rate: bytes a second over the last seconds; 0 unless running.
         path: the finished file; empty until done.
@@ -49,6 +51,7 @@ class Download:
     failed_tries: int = 0
     reason: str = ""
     message: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
     source: str = ""
     rate: int = 0
     path: str = ""

@@ -99,7 +99,7 @@ class DownloadQueue:
         Raises:
             DownloadUnknown, WrongState: as all of the following.
         """
-        return self._owner_says(download_id, Event.PAUSE, reason="", message="")
+        return self._owner_says(download_id, Event.PAUSE, **table.problem_columns(None))
 
     def resume(self, download_id: int) -> Download:
         """Let a paused download wait for its turn; nothing changes for one that runs."""
@@ -113,12 +113,14 @@ class DownloadQueue:
         """
         self._waits.pop(download_id, None)
         return self._owner_says(
-            download_id, Event.RETRY, failed_tries=0, next_try_at=0, reason="", message=""
+            download_id, Event.RETRY, failed_tries=0, next_try_at=0, **table.problem_columns(None)
         )
 
     def cancel(self, download_id: int) -> Download:
         """Give a download up; the worker removes its partial file."""
-        return self._owner_says(download_id, Event.CANCEL, verified_bytes=0, reason="", message="")
+        return self._owner_says(
+            download_id, Event.CANCEL, verified_bytes=0, **table.problem_columns(None)
+        )
 
     def move(
         self, download_id: int, *, priority: int | None = None, position: int | None = None
@@ -171,7 +173,7 @@ class DownloadQueue:
                 return None
             state = TRANSITIONS[download.state, Event.TAKE]
             taken = table.update(
-                connection, download.download_id, state=state.value, reason="", message=""
+                connection, download.download_id, state=state.value, **table.problem_columns(None)
             )
             self._claimed.add(taken.download_id)
         self.wake()
@@ -320,10 +322,9 @@ class DownloadQueue:
     def _worker_says(
         self, download_id: int, event: Event, error: VideotecaError | None = None, **fields: object
     ) -> None:
-        reason, message = (error.reason, str(error)) if error else ("", "")
         # A WrongState means that the owner decided otherwise meanwhile, and that holds.
         with contextlib.suppress(WrongState), self._event(download_id, event) as connection:
-            table.update(connection, download_id, reason=reason, message=message, **fields)
+            table.update(connection, download_id, **table.problem_columns(error), **fields)
 
 
 def _is_there(download: Download) -> bool:

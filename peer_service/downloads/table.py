@@ -1,16 +1,17 @@
 """The rows of the downloads table. Every function works in the caller's transaction."""
 
+import json
 import sqlite3
 from typing import Final
 
 from peer_service.downloads.model import Download, DownloadState
-from videoteca_core.errors import DownloadUnknown
+from videoteca_core.errors import DownloadUnknown, VideotecaError
 
 UNFINISHED: Final = "state IN ('waiting', 'running', 'paused')"
 
 _COLUMNS: Final = (
     "download_id, name, video_id, size_bytes, owner, state, verified_bytes, priority,"
-    " failed_tries, reason, message, path"
+    " failed_tries, reason, message, fields, path"
 )
 _IN_ORDER: Final = f"""
     CASE state WHEN 'running' THEN 1 WHEN 'waiting' THEN 2 WHEN 'paused' THEN 3 ELSE 4 END,
@@ -31,7 +32,20 @@ def select(
         f"SELECT {_COLUMNS} FROM downloads WHERE {condition} ORDER BY {_IN_ORDER}",  # noqa: S608 - our own text
         values,
     )
-    return tuple(Download(**{**dict(row), "state": DownloadState(row["state"])}) for row in rows)
+    return tuple(_download(row) for row in rows)
+
+
+def _download(row: sqlite3.Row) -> Download:
+    values = dict(row)
+    values |= {"state": DownloadState(row["state"]), "fields": json.loads(row["fields"])}
+    return Download(**values)
+
+
+def problem_columns(error: VideotecaError | None) -> dict[str, str]:
+    """The columns that say why a download waits or failed; none clears them."""
+    if error is None:
+        return {"reason": "", "message": "", "fields": "{}"}
+    return {"reason": error.reason, "message": str(error), "fields": json.dumps(error.fields)}
 
 
 def get(connection: sqlite3.Connection, download_id: int) -> Download:

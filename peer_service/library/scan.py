@@ -26,7 +26,7 @@ _MAX_DEPTH: Final = 64
 
 def skipped_file(path: str, error: VideotecaError) -> SkippedFile:
     """What is said of a file that is not shared."""
-    return SkippedFile(printable(path), error.reason, str(error))
+    return SkippedFile(printable(path), error.reason, str(error), error.fields)
 
 
 @dataclass(frozen=True)

@@ -121,7 +121,7 @@ def _from_status(status: status_pb2.Status) -> errors.VideotecaError | None:
     info = error_details_pb2.ErrorInfo()
     for detail in status.details:
         if detail.Unpack(info) and info.domain == DOMAIN:
-            kind = _BY_REASON.get(info.reason)
+            kind = errors.BY_REASON.get(info.reason)
             if kind is None or _code(kind) != status.code:
                 return None
             try:
@@ -131,16 +131,6 @@ def _from_status(status: status_pb2.Status) -> errors.VideotecaError | None:
                 return None
             return known
     return None
-
-
-def _leaves(kind: type[errors.VideotecaError]) -> Iterator[type[errors.VideotecaError]]:
-    for child in kind.__subclasses__():
-        if "reason" in child.__dict__:
-            yield child
-        yield from _leaves(child)
-
-
-_BY_REASON: Final = {kind.reason: kind for kind in _leaves(errors.VideotecaError)}
 
 
 @contextmanager

@@ -88,6 +88,26 @@ class GetStatusResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class ProblemFieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     NAME_FIELD_NUMBER: _builtins.int
     PEER_ID_FIELD_NUMBER: _builtins.int
     TRACKER_FIELD_NUMBER: _builtins.int
@@ -107,6 +127,8 @@ class GetStatusResponse(_message.Message):
     DOWNLOADED_BYTES_FIELD_NUMBER: _builtins.int
     DOWNLOADS_FIELD_NUMBER: _builtins.int
     PID_FIELD_NUMBER: _builtins.int
+    PROBLEM_REASON_FIELD_NUMBER: _builtins.int
+    PROBLEM_FIELDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name under which it registers."""
     peer_id: _builtins.str
@@ -135,6 +157,8 @@ class GetStatusResponse(_message.Message):
     """Bytes of video received and verified since this peer started."""
     pid: _builtins.int
     """Process id of this peer."""
+    problem_reason: _builtins.str
+    """The reason of that failure, as in ErrorInfo."""
     @_builtins.property
     def endpoint(self) -> _videoteca_pb2.Endpoint:
         """The address that the tracker recorded; absent with port 0."""
@@ -154,6 +178,10 @@ class GetStatusResponse(_message.Message):
     @_builtins.property
     def downloads(self) -> _containers.RepeatedCompositeFieldContainer[Global___DownloadCount]:
         """How many downloads are in each state, in the order of DownloadState."""
+
+    @_builtins.property
+    def problem_fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the message of that failure is made of, as in ErrorInfo."""
 
     def __init__(
         self,
@@ -177,10 +205,12 @@ class GetStatusResponse(_message.Message):
         downloaded_bytes: _builtins.int = ...,
         downloads: _abc.Iterable[Global___DownloadCount] | None = ...,
         pid: _builtins.int = ...,
+        problem_reason: _builtins.str = ...,
+        problem_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["downloaded_bytes", b"downloaded_bytes", "downloads", b"downloads", "endpoint", b"endpoint", "hashing", b"hashing", "listen_port", b"listen_port", "max_uploads", b"max_uploads", "name", b"name", "peer_id", b"peer_id", "pid", b"pid", "problem", b"problem", "reachability", b"reachability", "received_folder", b"received_folder", "registered", b"registered", "shared", b"shared", "shared_folders", b"shared_folders", "skipped", b"skipped", "tracker", b"tracker", "uploaded_bytes", b"uploaded_bytes", "uploads", b"uploads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["downloaded_bytes", b"downloaded_bytes", "downloads", b"downloads", "endpoint", b"endpoint", "hashing", b"hashing", "listen_port", b"listen_port", "max_uploads", b"max_uploads", "name", b"name", "peer_id", b"peer_id", "pid", b"pid", "problem", b"problem", "problem_fields", b"problem_fields", "problem_reason", b"problem_reason", "reachability", b"reachability", "received_folder", b"received_folder", "registered", b"registered", "shared", b"shared", "shared_folders", b"shared_folders", "skipped", b"skipped", "tracker", b"tracker", "uploaded_bytes", b"uploaded_bytes", "uploads", b"uploads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -192,25 +222,51 @@ class SkippedFile(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class FieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     PATH_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """The path, as it is on the disk, with undecodable bytes escaped."""
     reason: _builtins.str
     """The reason, as in ErrorInfo."""
     message: _builtins.str
     """The explanation for a person."""
+    @_builtins.property
+    def fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the explanation is made of, as in ErrorInfo."""
+
     def __init__(
         self,
         *,
         path: _builtins.str = ...,
         reason: _builtins.str = ...,
         message: _builtins.str = ...,
+        fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "path", b"path", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fields", b"fields", "message", b"message", "path", b"path", "reason", b"reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -463,6 +519,26 @@ class Download(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class FieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     DOWNLOAD_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     VIDEO_ID_FIELD_NUMBER: _builtins.int
@@ -473,6 +549,7 @@ class Download(_message.Message):
     FAILED_TRIES_FIELD_NUMBER: _builtins.int
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
     SOURCE_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
@@ -505,6 +582,10 @@ class Download(_message.Message):
     """The finished file, as an absolute path; empty until done."""
     owner: _builtins.str
     """The owner that was asked for; empty for anybody."""
+    @_builtins.property
+    def fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the explanation is made of, as in ErrorInfo."""
+
     def __init__(
         self,
         *,
@@ -518,6 +599,7 @@ class Download(_message.Message):
         failed_tries: _builtins.int = ...,
         reason: _builtins.str = ...,
         message: _builtins.str = ...,
+        fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         source: _builtins.str = ...,
         rate: _builtins.int = ...,
         path: _builtins.str = ...,
@@ -525,7 +607,7 @@ class Download(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_id", b"download_id", "failed_tries", b"failed_tries", "message", b"message", "name", b"name", "owner", b"owner", "path", b"path", "priority", b"priority", "rate", b"rate", "reason", b"reason", "size_bytes", b"size_bytes", "source", b"source", "state", b"state", "verified_bytes", b"verified_bytes", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_id", b"download_id", "failed_tries", b"failed_tries", "fields", b"fields", "message", b"message", "name", b"name", "owner", b"owner", "path", b"path", "priority", b"priority", "rate", b"rate", "reason", b"reason", "size_bytes", b"size_bytes", "source", b"source", "state", b"state", "verified_bytes", b"verified_bytes", "video_id", b"video_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
