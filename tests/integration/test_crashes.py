@@ -196,8 +196,9 @@ def test_a_disk_that_fills_up_on_the_way_keeps_what_is_there(
         assert (failed.reason, failed.verified_bytes) == ("DISK_FULL", 3 * MIB)
         limit = 5 * MIB
         mine.queue.retry(number)
-        mine.wait(number, DownloadState.DONE)
+        done = mine.wait(number, DownloadState.DONE)
         assert peer.fetches == [(0, 5 * MIB), (3 * MIB, 2 * MIB)]
+        assert Path(done.path).read_bytes() == peer.data
 
 
 @pytest.mark.parametrize("call", ["fdatasync", "fsync"])

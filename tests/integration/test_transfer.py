@@ -27,6 +27,7 @@ from videoteca_core.errors import (
     FolderUnusable,
     InvalidName,
     NoSourceOnline,
+    NotRegistered,
     NoUploadSlot,
     RemoteFailure,
     Unreachable,
@@ -211,6 +212,17 @@ def header_becomes(**fields: object) -> Callable[[Messages], Messages]:
     return alter
 
 
+def grants_part_of_a_piece(messages: Messages) -> Messages:
+    header, first, second, *_ = messages
+    header.header.granted_bytes = MIB + 1
+    return [header, first, pb.FetchVideoResponse(chunk=second.chunk[:1])]
+
+
+def joined(messages: Messages) -> Messages:
+    header, first, second, *rest = messages
+    return [header, pb.FetchVideoResponse(chunk=first.chunk + second.chunk), *rest]
+
+
 def granted_nothing(messages: Messages) -> Messages:
     header, *_ = messages
     header.header.granted_bytes = 0
@@ -229,13 +241,13 @@ LIES: Final = {
     "grants nothing": granted_nothing,
     "grants more than asked": header_becomes(granted_bytes=len(DATA) + 1),
     "grants less than a number": header_becomes(granted_bytes=-1),
-    "ends within a piece": header_becomes(granted_bytes=MIB + 1),
+    "ends within a piece": grants_part_of_a_piece,
     "no header": lambda messages: list(messages)[1:],
     "two headers": lambda messages: [*list(messages)[:1], *messages, *list(messages)[:1]],
     "nothing": lambda _messages: [],
     "an empty message": lambda messages: [*list(messages)[:1], pb.FetchVideoResponse()],
     "an empty chunk": chunks_become(lambda _number, _chunk: b""),
-    "a huge chunk": chunks_become(lambda _number, chunk: chunk + b"1"),
+    "a huge chunk": joined,
     "a wrong piece": chunks_become(flipped),
     "too little": lambda messages: list(messages)[:-1],
     "too much": lambda messages: [*messages, pb.FetchVideoResponse(chunk=b"more")],
@@ -292,9 +304,14 @@ def test_a_manifest_is_not_believed(
     assert peer.fetches == []
 
 
-def test_a_peer_can_not_speak_of_our_disk(fetching: Fetching, peer: FakePeer) -> None:
+@pytest.mark.parametrize(
+    "foreign", [DiskFull(path="/"), NotRegistered(), InvalidName(name="x", problem="y")]
+)
+def test_a_peer_speaks_of_itself_only(
+    fetching: Fetching, peer: FakePeer, foreign: VideotecaError
+) -> None:
     def alter(messages: Messages) -> Messages:
-        raise DiskFull(path="/")
+        raise foreign
 
     peer.alter = alter
     with pytest.raises(RemoteFailure):
@@ -396,11 +413,22 @@ def test_what_is_there_already_is_used(fetching: Fetching, peer: FakePeer) -> No
 
 def test_a_taken_name_is_left_alone(fetching: Fetching, peer: FakePeer) -> None:
     (fetching.folder / "clip.mp4").write_bytes(DATA[:-1] + b"?")
-    (fetching.folder / "clip (2).mp4").symlink_to("clip.mp4")
+    elsewhere = fetching.folder.parent / "elsewhere.mp4"
+    elsewhere.write_bytes(DATA)
+    (fetching.folder / "clip (2).mp4").symlink_to(elsewhere)
     assert fetching.succeed(peer) == fetching.folder / "clip (3).mp4"
     assert (fetching.folder / "clip.mp4").read_bytes() == DATA[:-1] + b"?"
     assert fetching.succeed(peer) == fetching.folder / "clip (3).mp4"
     assert len(peer.fetches) == 1
+
+
+def test_what_appears_meanwhile_is_used(
+    fetching: Fetching, peer: FakePeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = fetching.folder / "clip.mp4"
+    monkeypatch.setattr(Log, "verified", lambda _log, _count: there.write_bytes(DATA))
+    assert fetching.succeed(peer) == there
+    assert sorted(entry.name for entry in fetching.folder.iterdir()) == [".videoteca", "clip.mp4"]
 
 
 def test_a_file_that_got_its_name_is_not_written_to_any_more(
