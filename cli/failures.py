@@ -1,8 +1,7 @@
 """What can go wrong on the command line besides the errors of videoteca_core."""
 
-import re
+from collections.abc import Mapping
 from gettext import gettext as _
-from typing import Final
 
 from videoteca_core import errors
 from videoteca_core.text import N_
@@ -30,51 +29,7 @@ class Reported(Exception):
         self.error = error
 
 
-def leaves(kind: type[errors.VideotecaError]) -> list[type[errors.VideotecaError]]:
-    """The classes below one that are raised: those with a reason of their own."""
-    found = [kind] if "reason" in vars(kind) else []
-    return found + [leaf for child in kind.__subclasses__() for leaf in leaves(child)]
-
-
-_BY_REASON: Final = {kind.reason: kind for kind in leaves(errors.VideotecaError)}
-
-
-def rebuilt(reason: str, message: str) -> errors.VideotecaError:
-    """The error whose reason and English message were kept, with its fields read back from it.
-
-    Args:
-        reason: the error's reason.
-        message: its message, in English.
-    """
-    kind = _BY_REASON.get(reason)
-    found = _pattern(kind.text).fullmatch(message) if kind else None
-    if kind and found:
-        return kind(**found.groupdict())
-    return errors.RemoteFailure(code=reason or "UNKNOWN", detail=message)
-
-
-def in_our_language(message: str, reason: str = "") -> str:
-    """An English message of an error, as we would say it.
-
-    Args:
-        message: the message.
-        reason: the error's reason; empty when only the message was kept.
-    """
-    for kind in [_BY_REASON[reason]] if reason in _BY_REASON else _BY_REASON.values():
-        found = _pattern(kind.text).fullmatch(message)
-        if found and (reason or kind is not errors.InvalidRequest):  # that one fits nearly anything
-            return kind(**found.groupdict()).message(_)
-    return message
-
-
-def _pattern(text: str) -> re.Pattern[str]:
-    """What the messages made from a text look like; a place that comes twice holds the same."""
-    seen: set[str] = set()
-
-    def group(place: re.Match[str]) -> str:
-        name = place[1]
-        again = name in seen
-        seen.add(name)
-        return f"(?P={name})" if again else f"(?P<{name}>.*?)"
-
-    return re.compile(re.sub(r"\\\{(\w+)\\\}", group, re.escape(text)), re.DOTALL)
+def in_our_language(reason: str, fields: Mapping[str, str], message: str) -> str:
+    """An error of which reason, fields and English message were kept, as we would say it."""
+    known = reason in errors.BY_REASON
+    return errors.rebuilt(reason, fields, message).message(_) if known else message

@@ -8,6 +8,7 @@ from typing import Protocol, Self
 from cli import failures, output
 from peer_service.control_client import ControlClient
 from peer_service.downloads.model import Download, DownloadState
+from videoteca_core import errors
 from videoteca_core.errors import VideotecaError
 from videoteca_core.text import printable
 
@@ -103,7 +104,7 @@ def time_left(download: Download) -> str:
 
 def reason_text(download: Download) -> str:
     """Why a download waits or failed, in our language; empty otherwise."""
-    return failures.in_our_language(download.message, download.reason) if download.message else ""
+    return failures.in_our_language(download.reason, download.fields, download.message)
 
 
 class Lines(AbstractContextManager["Lines"]):
@@ -161,7 +162,7 @@ def follow(
 def failure_of(download: Download) -> VideotecaError | None:
     """The error that a download ended with; none when it is done."""
     if download.state is DownloadState.FAILED:
-        return failures.rebuilt(download.reason, download.message)
+        return errors.rebuilt(download.reason, download.fields, download.message)
     if download.state is DownloadState.CANCELLED:
         return failures.DownloadCancelled(name=download.name)
     return None

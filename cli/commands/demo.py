@@ -29,6 +29,7 @@ from videoteca_core.errors import (
     NoSourceOnline,
     RemoteFailure,
     VideoUnknown,
+    rebuilt,
 )
 from videoteca_core.names import valid_name
 from videoteca_core.text import printable
@@ -110,7 +111,7 @@ def _download(settings: Settings, bruno: ControlClient, query: VideoQuery) -> Do
     with display(as_json=settings.as_json) as shown:
         (ended,) = follow(bruno, [queued], shown)
     if ended.state is not DownloadState.DONE:
-        raise RemoteFailure(code=ended.reason, detail=ended.message)
+        raise rebuilt(ended.reason, ended.fields, ended.message)
     return ended
 
 

@@ -32,7 +32,8 @@ def status_text(status: PeerStatus) -> str:
     lines = [f"{label + ':':<{width}}{fact}" for label, fact in facts]
     lines += [
         _("not shared: {path}: {why}").format(
-            path=printable(file.path), why=failures.in_our_language(file.message, file.reason)
+            path=printable(file.path),
+            why=failures.in_our_language(file.reason, file.fields, file.message),
         )
         for file in status.skipped
     ]
@@ -42,7 +43,7 @@ def status_text(status: PeerStatus) -> str:
 def _facts(status: PeerStatus) -> Iterator[tuple[str, str]]:
     yield _("name"), printable(status.name) or "-"
     yield _("tracker"), status.tracker
-    problem = failures.in_our_language(status.problem)
+    problem = failures.in_our_language(status.problem_reason, status.problem_fields, status.problem)
     yield _("registered"), _("yes") if status.registered else _("no: {why}").format(why=problem)
     yield _("address"), str(status.endpoint or "-")
     yield _("reachable"), word(status.reachability.value)

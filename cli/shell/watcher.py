@@ -79,5 +79,5 @@ def _tracker_news(status: PeerStatus) -> str:
     if status.registered:
         return _("Connected to the tracker {tracker}.").format(tracker=status.tracker)
     return _("Connection with the tracker lost: {why}").format(
-        why=failures.in_our_language(status.problem)
+        why=failures.in_our_language(status.problem_reason, status.problem_fields, status.problem)
     )

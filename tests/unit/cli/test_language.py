@@ -6,7 +6,7 @@ import pytest
 
 from cli import language
 from cli.failures import in_our_language
-from videoteca_core.errors import NoSourceOnline, Unreachable
+from videoteca_core.errors import NoSourceOnline, Unreachable, VideotecaError
 
 
 @pytest.fixture
@@ -51,6 +51,10 @@ def test_messages_that_were_kept_in_english_are_said_in_spanish() -> None:
     language.choose(("--lang", "es"), os.environ)
     unreachable = Unreachable(what="tracker", address="127.0.0.1:1", detail="refused")
 
-    waiting = in_our_language(str(NoSourceOnline(name="clip.mp4")), NoSourceOnline.reason)
+    waiting = _said(NoSourceOnline(name="clip.mp4"))
     assert waiting == "Nadie que tenga «clip.mp4» está en línea; se espera a que alguien lo esté."
-    assert in_our_language(str(unreachable)).startswith("En 127.0.0.1:1 no responde ningún rastr")
+    assert _said(unreachable).startswith("En 127.0.0.1:1 no responde ningún rastr")
+
+
+def _said(error: VideotecaError) -> str:
+    return in_our_language(error.reason, error.fields, str(error))

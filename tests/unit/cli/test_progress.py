@@ -36,7 +36,7 @@ def test_a_download_is_told_from_its_beginning_to_its_end() -> None:
 
 def test_waiting_for_a_source_is_told_once() -> None:
     error = NoSourceOnline(name="clip.mp4")
-    alone = replace(_WAITING, reason=error.reason, message=str(error))
+    alone = replace(_WAITING, reason=error.reason, message=str(error), fields=error.fields)
 
     assert _told(alone, alone, replace(alone, failed_tries=3)) == [
         "clip.mp4: waiting: Nobody who has 'clip.mp4' is online; waiting for one."
@@ -45,7 +45,7 @@ def test_waiting_for_a_source_is_told_once() -> None:
 
 def test_a_lost_connection_is_told_each_time() -> None:
     error = BadSource(source="ana", problem="no header")
-    lost = replace(_WAITING, reason=error.reason, message=str(error))
+    lost = replace(_WAITING, reason=error.reason, message=str(error), fields=error.fields)
 
     lines = _told(_RUNNING, lost, _RUNNING, lost)
 
@@ -80,7 +80,11 @@ def test_long_times_have_hours() -> None:
 def test_the_end_of_a_download_is_an_error_unless_it_is_done() -> None:
     unknown = VideoUnknown(video="clip.mp4")
     failed = replace(
-        _WAITING, state=DownloadState.FAILED, reason=unknown.reason, message=str(unknown)
+        _WAITING,
+        state=DownloadState.FAILED,
+        reason=unknown.reason,
+        message=str(unknown),
+        fields=unknown.fields,
     )
 
     assert isinstance(failure_of(failed), NotFound)
