@@ -31,5 +31,5 @@ class Reported(Exception):
 
 def in_our_language(reason: str, fields: Mapping[str, str], message: str) -> str:
     """An error of which reason, fields and English message were kept, as we would say it."""
-    known = reason in errors.BY_REASON
-    return errors.rebuilt(reason, fields, message).message(_) if known else message
+    error = errors.rebuilt(reason, fields, message)
+    return error.message(_) if error.reason == reason else message

@@ -9,8 +9,10 @@ from videoteca_core.errors import BY_REASON, VideotecaError, rebuilt
 
 _TABLE = re.compile(r"^\| (\d+) \|[^|]*\|([^|]*)\|$", re.MULTILINE)
 
-_KINDS = [
-    kind for kind in (*BY_REASON.values(), failures.DownloadCancelled, failures.FilesNotIntact)
+_KINDS: list[type[VideotecaError]] = [
+    *BY_REASON.values(),
+    failures.DownloadCancelled,
+    failures.FilesNotIntact,
 ]
 
 
@@ -59,3 +61,4 @@ def test_a_message_of_a_later_version_is_kept_as_it_is() -> None:
     assert "who knows?" in str(rebuilt("NEVER_HEARD_OF", {}, "who knows?"))
     assert "who knows?" in str(rebuilt("NAME_TAKEN", {"other": "x"}, "who knows?"))
     assert failures.in_our_language("NEVER_HEARD_OF", {}, "who knows?") == "who knows?"
+    assert failures.in_our_language("NAME_TAKEN", {"other": "x"}, "who knows?") == "who knows?"
