@@ -340,7 +340,10 @@ def test_a_file_that_is_replaced_in_the_middle_is_sent_as_it_was(
     next(call)
     replace(path)
     assert sum(len(part.chunk) for part in call if not any(part.chunk[:10])) == 64 * MIB
-    eventually(lambda: fetch(stub, name="big.mp4")[1] == b"new")
+    eventually(
+        lambda: ("big.mp4", 3) in [(it.name, it.size_bytes) for it in peer.library.holdings()]
+    )
+    assert fetch(stub, name="big.mp4")[1] == b"new"
 
 
 def test_a_disk_that_fails_ends_the_stream_without_a_path(
