@@ -117,7 +117,7 @@ def test_the_queue_is_kept_without_a_peer(ana: Machine, machine_of: MachineOf) -
 
 
 @pytest.mark.usefixtures("ana")
-def test_the_queue_of_a_peer_is_changed(machine_of: MachineOf) -> None:
+def test_the_queue_is_changed(machine_of: MachineOf) -> None:
     hugo, irma = machine_of("hugo"), machine_of("irma")
     for name in ("one.mp4", "two.mp4"):
         (hugo.folder / name).write_bytes(name.encode() * 1_000)
@@ -131,16 +131,16 @@ def test_the_queue_of_a_peer_is_changed(machine_of: MachineOf) -> None:
             assert name in following.stdout.readline()
             following.kill()
             following.communicate()
-        before = irma.run("queue", "list", "--json").json["downloads"]
-        moved = irma.run("queue", "move", "2", "--position", "1")
-        after = irma.run("queue", "list", "--json").json["downloads"]
-        paused = irma.run("cola", "pausar", "1", "2", "--json").json["downloads"]
-        cancelled = irma.run("queue", "cancel", "1", "--json").json["downloads"]
-        resumed = irma.run("queue", "resume", "2", "--json").json["downloads"]
+    before = irma.run("queue", "list", "--json").json["downloads"]  # without a peer from here on
+    moved = irma.run("queue", "move", "2", "--position", "1")
+    after = irma.run("queue", "list", "--json").json["downloads"]
+    paused = irma.run("cola", "pausar", "1", "2", "--json").json["downloads"]
+    cancelled = irma.run("queue", "cancel", "1", "--json").json["downloads"]
+    resumed = irma.run("queue", "resume", "2", "--json").json["downloads"]
 
     assert [each["download_id"] for each in before] == [1, 2]
     assert moved.code == 0
     assert [each["download_id"] for each in after] == [2, 1]
     assert {each["state"] for each in paused} == {"paused"}
     assert cancelled[0]["state"] == "cancelled"
-    assert resumed[0]["state"] in ("waiting", "running")
+    assert resumed[0]["state"] == "waiting"
