@@ -86,7 +86,7 @@ class Server:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
             self._reap()
-            assert self.process.returncode == 0, f"{self.process.args} left otherwise"
+            assert self.process.returncode == 0, f"{self.process.args!r} left otherwise"
 
     def _reap(self) -> None:
         try:
