@@ -12,6 +12,8 @@ from videoteca_core.names import valid_name
 from videoteca_core.text import N_
 
 _CHUNK_TAG: Final = bytes([pb.FetchVideoResponse.CHUNK_FIELD_NUMBER << 3 | 2])  # 2: of any length
+_MAX_LENGTH_BYTES: Final = 5
+"""Of a varint that says how long a field is: no message has 2 GiB."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,41 @@ def chunk_to_wire(chunk: bytes | memoryview) -> bytes:
     By hand: that copies the bytes once and not three times, a quarter of a server's time.
     """
     return b"".join((_CHUNK_TAG, _varint(len(chunk)), chunk))
+
+
+def fetch_response_from_wire(data: bytes) -> FetchHeader | memoryview:
+    """A message of a stream: the header, or the bytes of a chunk; no bytes for anything else.
+
+    A chunk is taken out by hand where it is all that the message holds: a view of the bytes that
+    came, which copies none of them; parsing copies them twice, a tenth of a receiver's time.
+    """
+    chunk = _sole_chunk(data)
+    if chunk is not None:
+        return chunk
+    message = pb.FetchVideoResponse.FromString(data)
+    if message.WhichOneof("part") != "header":
+        return memoryview(message.chunk)
+    header = message.header
+    return FetchHeader(
+        size_bytes=header.size_bytes,
+        video_id=header.video_id,
+        piece_size_bytes=header.piece_size_bytes,
+        offset_bytes=header.offset_bytes,
+        granted_bytes=header.granted_bytes,
+    )
+
+
+def _sole_chunk(data: bytes) -> memoryview | None:
+    """The bytes of the chunk when the message is just that, encoded as everybody does."""
+    if not data.startswith(_CHUNK_TAG):
+        return None
+    length = 0
+    for place, byte in enumerate(data[1 : 1 + _MAX_LENGTH_BYTES]):
+        length |= (byte & 0x7F) << 7 * place
+        if byte <= 0x7F:
+            chunk = memoryview(data)[place + 2 :]
+            return chunk if len(chunk) == length else None
+    return None
 
 
 def _varint(number: int) -> bytes:

@@ -18,7 +18,7 @@ from typing import Final, Self
 
 from blake3 import blake3
 
-from peer_service.transfer.durable import (
+from peer_service.durable import (
     disk_errors,
     replace_file,
     reserve,
@@ -225,7 +225,7 @@ class PieceWriter:
         self._path = path
         self._begin(first)
 
-    def feed(self, data: bytes) -> int:
+    def feed(self, data: bytes | memoryview) -> int:
         """Take the next bytes.
 
         Returns:

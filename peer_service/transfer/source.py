@@ -8,7 +8,8 @@ from typing import Any, Final, Self
 
 import grpc
 
-from peer_service.transfer.stop import Stopped, check
+from peer_service import wire
+from peer_service.stop import Stopped, check
 from videoteca.v1 import videoteca_pb2 as pb
 from videoteca.v1 import videoteca_pb2_grpc
 from videoteca_core.addresses import Endpoint
@@ -32,6 +33,7 @@ from videoteca_core.text import N_
 STALL_SECONDS: Final = 10.0
 """A stream that brings nothing for so long is given up: keepalive does not find a hung peer."""
 
+_FETCH_VIDEO: Final = f"/{pb.DESCRIPTOR.services_by_name['Peer'].full_name}/FetchVideo"
 _TURN_FACTOR: Final = 1.5  # before the header we may wait for our turn, with nothing to see
 _LOOK_SECONDS: Final = 0.1
 _NEVER: Final = float("inf")
@@ -63,6 +65,10 @@ class PeerSource:
         self._stall_seconds = stall_seconds
         self._channel = blocking_channel(endpoint)
         self._stub = videoteca_pb2_grpc.PeerStub(self._channel)
+        # In place of the generated one, which would parse the chunks.
+        self._fetch_video = self._channel.unary_stream(
+            _FETCH_VIDEO, pb.FetchVideoRequest.SerializeToString, wire.fetch_response_from_wire
+        )
 
     def close(self) -> None:
         """End the connection."""
@@ -103,7 +109,7 @@ class PeerSource:
             Stopped: asked to stop.
         """
         check(self._stop)
-        call = self._stub.FetchVideo(
+        call = self._fetch_video(
             pb.FetchVideoRequest(
                 video_id=manifest.video_id, offset_bytes=offset, length_bytes=length
             )
@@ -168,10 +174,9 @@ class Stream:
         Raises:
             BadSource: it does not answer what was asked.
         """
-        message = self._next(self._patience * _TURN_FACTOR)
-        if message is None or message.WhichOneof("part") != "header":
+        header = self._next(self._patience * _TURN_FACTOR)
+        if not isinstance(header, wire.FetchHeader):
             raise self._source.bad(N_("no header"))
-        header = message.header
         is_ours = (header.video_id, header.size_bytes, header.piece_size_bytes) == (
             manifest.video_id,
             manifest.size_bytes,
@@ -185,7 +190,7 @@ class Stream:
         ):
             raise self._source.bad(N_("a range that was not asked for"))
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self) -> Iterator[memoryview]:
         """The chunks, 1 byte to 1 MiB each.
 
         Raises:
@@ -194,9 +199,8 @@ class Stream:
             Stopped: asked to stop.
         """
         left = self.granted
-        while message := self._next(self._patience):
-            chunk = message.chunk  # empty for anything else
-            if not 0 < len(chunk) <= MAX_CHUNK_BYTES:
+        while (chunk := self._next(self._patience)) is not None:
+            if isinstance(chunk, wire.FetchHeader) or not 0 < len(chunk) <= MAX_CHUNK_BYTES:
                 raise self._source.bad(N_("a message that is not a chunk"))
             left -= len(chunk)
             if left < 0:
@@ -205,9 +209,9 @@ class Stream:
         if left:
             raise self._source.bad(N_("less than it granted"))
 
-    def _next(self, patience: float) -> pb.FetchVideoResponse | None:
+    def _next(self, patience: float) -> wire.FetchHeader | memoryview | None:
         self._watch.waiting(patience)
-        message: pb.FetchVideoResponse | None = next(self._messages, None)
+        message: wire.FetchHeader | memoryview | None = next(self._messages, None)
         self._watch.received()
         return message
 
