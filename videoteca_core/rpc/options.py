@@ -7,7 +7,10 @@ MAX_CHUNK_BYTES: Final = 1 << 20
 _SHARED: Final = (
     # A frame holds a whole chunk: 10 to 20 % faster bulk transfer.
     ("grpc.http2.max_frame_size", MAX_CHUNK_BYTES),
-    ("grpc.http2.lookahead_bytes", 16 << 20),
+    # What may be on its way to a reader that is slow to take it, and so in its memory. A probe of
+    # the delay would let that grow to hundreds of MiB where the machine is busy.
+    ("grpc.http2.lookahead_bytes", 8 << 20),
+    ("grpc.http2.bdp_probe", 0),
 )
 
 CHANNEL_OPTIONS: Final = (
