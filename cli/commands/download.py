@@ -48,24 +48,24 @@ def command(settings: Settings, videos: tuple[str, ...]) -> None:
 def _download(
     settings: Settings, control: ControlClient, videos: Sequence[str], stays: str
 ) -> tuple[tuple[Download, ...], VideotecaError | None]:
-    queued, error = peer_access.try_each(
-        settings, videos, lambda video: _enqueue(settings, control, video)
-    )
-    if not queued:
-        return (), error
+    queued: list[Download] = []
+
+    def enqueue(video: str) -> None:
+        download, already_queued = ask_for(video, control.enqueue)
+        queued.append(download)
+        if not settings.as_json:
+            output.say(queued_text(download, already_queued=already_queued))
+
     try:
+        _done, error = peer_access.try_each(settings, videos, enqueue)
+        if not queued:
+            return (), error
         with display(as_json=settings.as_json) as shown:
             return follow(control, queued, shown), error
     except KeyboardInterrupt:
-        output.note(stays)
+        if queued:
+            output.note(stays)
         raise
-
-
-def _enqueue(settings: Settings, control: ControlClient, video: str) -> Download:
-    download, already_queued = ask_for(video, control.enqueue)
-    if not settings.as_json:
-        output.say(queued_text(download, already_queued=already_queued))
-    return download
 
 
 def queued_text(download: Download, *, already_queued: bool) -> str:
