@@ -15,11 +15,12 @@ from peer_service.downloads.resolve import resolve
 from peer_service.downloads.worker import DownloadWorker
 from peer_service.library.library import Library
 from peer_service.status import PeerStatus
+from peer_service.stop import Stopped
 from peer_service.tracker_link import TrackerLink
 from videoteca.v1 import control_pb2 as pb
 from videoteca.v1.control_pb2_grpc import ControlServicer as ControlBase
 from videoteca_core.catalogue import LocatedVideo
-from videoteca_core.errors import AlreadyHere, VideoUnknown
+from videoteca_core.errors import AlreadyHere, Unreachable, VideoUnknown
 from videoteca_core.rpc.wire import holding_to_wire
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -60,13 +61,16 @@ class ControlServicer(ControlBase):
     async def Share(
         self, request: pb.ShareRequest, context: _Context
     ) -> AsyncIterator[pb.ShareResponse]:
-        async for progress in self._library.share(Path(request.path)):
-            holding = progress.holding
-            yield pb.ShareResponse(
-                hashed_bytes=progress.hashed_bytes,
-                size_bytes=progress.size_bytes,
-                holding=holding_to_wire(holding) if holding else None,
-            )
+        try:
+            async for progress in self._library.share(Path(request.path)):
+                holding = progress.holding
+                yield pb.ShareResponse(
+                    hashed_bytes=progress.hashed_bytes,
+                    size_bytes=progress.size_bytes,
+                    holding=holding_to_wire(holding) if holding else None,
+                )
+        except Stopped as error:
+            raise Unreachable(what="peer", address="this home", detail="stopping") from error
 
     async def Unshare(self, request: pb.UnshareRequest, context: _Context) -> pb.UnshareResponse:
         await self._library.unshare(request.names)

@@ -13,11 +13,11 @@ from peer_service.downloads.queue import DownloadQueue
 from peer_service.downloads.resolve import Locate
 from peer_service.downloads.retry import retry_after
 from peer_service.downloads.task import Task
+from peer_service.stop import Stopped, check
 from peer_service.transfer.download import Candidate, Finished, Transfer, Wanted
 from peer_service.transfer.folder import PARTS_FOLDER, ReceivedFolder
 from peer_service.transfer.part_file import part_ids, remove_part
 from peer_service.transfer.source import PeerSource
-from peer_service.transfer.stop import Stopped, check
 from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import VideoQuery
 from videoteca_core.errors import (

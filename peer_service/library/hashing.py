@@ -7,14 +7,11 @@ from blake3 import blake3
 
 from peer_service.library.model import FoundFile, SharedVideo
 from peer_service.library.reading import OpenVideo
+from peer_service.stop import Stopped
 from videoteca_core.errors import FileChanged, FileUnreadable
 from videoteca_core.manifest import Manifest, piece_size
 
 _BLOCK_BYTES: Final = 1 << 20  # pieces are a power of two of it
-
-
-class Stopped(Exception):
-    """The work was given up because this peer stops."""
 
 
 class HashJob:

@@ -13,7 +13,7 @@ import structlog
 
 from peer_service.database import PeerDatabase
 from peer_service.library.cache import DigestCache
-from peer_service.library.hashing import HashJob, Stopped
+from peer_service.library.hashing import HashJob
 from peer_service.library.model import FoundFile, SharedVideo, ShareProgress
 from peer_service.library.placing import place, place_below, unreadable
 from peer_service.library.reading import find_file
@@ -21,6 +21,7 @@ from peer_service.library.scan import skipped_file
 from peer_service.library.shelf import Shelf
 from peer_service.library.watch import Watch
 from peer_service.status import SkippedFile
+from peer_service.stop import Stopped
 from videoteca_core.catalogue import Holding
 from videoteca_core.errors import (
     FileChanged,

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
+from peer_service.durable import disk_errors, sync
 from peer_service.library.reading import open_below
-from videoteca_core.errors import DiskFull, FileMissing, FileUnreadable, NameInUse, VideotecaError
+from videoteca_core.errors import FileMissing, FileUnreadable, NameInUse, VideotecaError
 
 _BLOCK_BYTES: Final = 1 << 20
 _COPY_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -55,28 +56,25 @@ def place(path: Path, folder: Path, name: str, go_on: Callable[[], None]) -> Non
             if os.path.samestat(os.fstat(source), target.lstat()):
                 return
             raise NameInUse(name=name, path=target)
-        try:
-            if not _link(path, target):
-                copy = folder / f".{name}.copy"
-                try:
-                    _copy(file.readinto, copy, go_on)
-                    _rename(copy, target)
-                finally:
-                    copy.unlink(missing_ok=True)
-            sync_folder(folder)
-        except FileExistsError as error:
-            raise NameInUse(name=name, path=target) from error
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise DiskFull(path=folder) from error
-            raise FileUnreadable(path=target, detail=error.strerror) from error
+        with disk_errors(target):
+            try:
+                if not _link(path, target):
+                    copy = folder / f".{name}.copy"
+                    try:
+                        _copy(file.readinto, copy, go_on)
+                        _rename(copy, target)
+                    finally:
+                        copy.unlink(missing_ok=True)
+                sync_folder(folder)
+            except FileExistsError as error:
+                raise NameInUse(name=name, path=target) from error
 
 
 def sync_folder(folder: Path) -> None:
     """Make a folder's entries durable."""
     opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(opened)
+        sync(opened)
     finally:
         os.close(opened)
 
@@ -108,7 +106,7 @@ def _copy(
             go_on()
             file.write(block[:length])
         file.flush()
-        os.fsync(file.fileno())
+        sync(file.fileno())
 
 
 def _rename(copy: Path, target: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self
 
-from peer_service.transfer.durable import disk_errors, sync
+from peer_service.durable import disk_errors, sync
 from peer_service.transfer.verify import piece_is_good
 from videoteca_core.errors import FolderUnusable
 from videoteca_core.manifest import Manifest

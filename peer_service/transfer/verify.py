@@ -6,7 +6,7 @@ from typing import Final
 
 from blake3 import blake3
 
-from peer_service.transfer.stop import check
+from peer_service.stop import check
 from videoteca_core.manifest import Manifest
 
 _READ_BYTES: Final = 1 << 20  # a piece may be far too big to be read at once

@@ -11,9 +11,9 @@ from typing import Final
 
 import pytest
 
+from peer_service.stop import Stopped
 from peer_service.transfer.download import Candidate, Finished, Transfer, Wanted
 from peer_service.transfer.source import PeerSource
-from peer_service.transfer.stop import Stopped
 from tests.fakes.peer import FakePeer, Messages, fake_peer
 from tests.sharing import sharing
 from tests.videos import MIB, manifest_of, video_bytes

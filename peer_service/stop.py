@@ -1,10 +1,10 @@
-"""How a transfer is told to stop, and says that it did."""
+"""How work in a thread is told to stop, and says that it did."""
 
 import threading
 
 
 class Stopped(Exception):
-    """The transfer was asked to stop and did; what it verified is kept. Never shown to a user."""
+    """Work was asked to stop and did; what it finished is kept. Never shown to a user."""
 
 
 def check(stop: threading.Event) -> None:
