@@ -4,6 +4,7 @@ Usage, with the terminal of a real run in tmux:
     tmux capture-pane -e -p -t SESSION | python -m tools.terminal_to_svg docs/demo.svg "make demo"
 """
 
+import re
 import sys
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def main(path: Path, title: str, screen: str) -> None:
         console = Console(record=True, width=width, file=nowhere, force_terminal=True)
         for line in lines:
             console.print(Text.from_ansi(line), no_wrap=True, crop=False)
-        console.save_svg(str(path), title=title)
+        picture = console.export_svg(title=title)
+    # The reader's own monospaced font will do: a picture should fetch nothing.
+    path.write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL))
 
 
 if __name__ == "__main__":
