@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,10 @@ def main() -> None:
     facts = machine.facts()
     print(", ".join(f"{name} {value}" for name, value in facts.items()), "\n")
     measurements = []
-    for measurement in _measure(options):
+    for measure in _plan(options):
+        neighbours = machine.Neighbours()
+        measurement = measure()
+        measurement.others = neighbours.share()
         measurements.append(measurement)
         print("\n" + report.as_text(measurement) + "\n", flush=True)
     if options.quick:
@@ -40,7 +44,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--only", choices=("transfer", "startup"), help="one measurement")
     parser.add_argument(
         "--folder",
-        type=Path,
+        type=_folder,
         action="append",
         help="where transfers are measured; may be repeated (by default memory and a disk)",
     )
@@ -48,16 +52,23 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _measure(options: argparse.Namespace) -> Iterator[Measurement]:
+def _folder(text: str) -> Path:
+    folder = Path(text)
+    if not folder.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is no folder")
+    return folder.absolute()
+
+
+def _plan(options: argparse.Namespace) -> Iterator[Callable[[], Measurement]]:
     _DISK.mkdir(exist_ok=True)
     if options.only != "startup":
         runs = options.runs or (2 if options.quick else 7)
         size_bytes = _QUICK_SIZE_BYTES if options.quick else _SIZE_BYTES
         for folder in options.folder or (_SHARED_MEMORY, _DISK):
-            yield transfer.measure(folder, size_bytes, runs, report.progress)
+            yield partial(transfer.measure, folder, size_bytes, runs, report.progress)
     if options.only != "transfer":
         runs = options.runs or (3 if options.quick else 11)
-        yield startup.measure(_DISK, runs, report.progress)
+        yield partial(startup.measure, _DISK, runs, report.progress)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ class Measurement:
         missing: by name, why a contender is not among them.
         ratios: how many times as fast ours is, by what is compared.
         checks: the figures that have a target.
+        others: the share of the machine that programs of others used meanwhile, 0 to 1.
     """
 
     title: str
@@ -97,6 +98,7 @@ class Measurement:
     missing: dict[str, str] = field(default_factory=dict)
     ratios: dict[str, Summary] = field(default_factory=dict)
     checks: list[Check] = field(default_factory=list)
+    others: float = 0.0
 
     def values(self, name: str, metric: Metric) -> list[float]:
         """A metric of every run of a contender; empty if that contender does not have it."""

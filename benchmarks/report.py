@@ -72,6 +72,7 @@ def as_text(measurement: Measurement) -> str:
     ]
     rows += [[name, "not measured"] for name in measurement.missing]
     lines = [measurement.title, "", *_table(rows), ""]
+    lines.append(f"Others used {measurement.others:.0%} of the machine meanwhile.")
     lines += [f"{name} was not measured: {why}." for name, why in measurement.missing.items()]
     lines += [
         f"{text}: {ratio.median:.2f} ({ratio.low:.2f}..{ratio.high:.2f})"
