@@ -85,7 +85,7 @@ class Announcer:
         name = valid_name(name)
         async with self._busy:
             self._host, self._instance.port = host or self._host, port or self._instance.port
-            self._instance.name = name
+            self._instance.names |= {name}
             asked = self._registration(name, claim_code)
             lease = await asyncio.to_thread(self._link.enroll, asked)
             self.standing = Standing(lease)
@@ -127,7 +127,7 @@ class Announcer:
         known = self._link.identity
         if known is None:
             raise NotRegistered
-        self._instance.name = known.name
+        self._instance.names = frozenset({known.name})
         lease = await asyncio.to_thread(self._link.renew, self._registration(known.name))
         if self.standing.problem:
             _log.info("registered", peer_id=lease.peer_id, tracker=str(self._link.tracker))

@@ -10,18 +10,18 @@ from videoteca_core.identity import INSTANCE_KEY_BYTES, proof
 class Instance:
     """A key that was made at this start, and what it vouches for.
 
-    Set name and port before the Register call that sends them: the tracker may dial back while
+    Set names and port before the Register call that sends them: the tracker may dial back while
     it is still in flight.
 
     Attributes:
         key: 32 random bytes, known to this peer and its tracker.
-        name: the name that is registered; empty before the first.
+        names: the name that is registered, and the one that is asked for meanwhile.
         port: the port that is registered; 0 for none.
     """
 
     def __init__(self) -> None:
         self.key = secrets.token_bytes(INSTANCE_KEY_BYTES)
-        self.name = ""
+        self.names: frozenset[str] = frozenset()
         self.port = 0
 
     def answer(self, challenge: bytes, name: str, endpoint: Endpoint) -> bytes:
@@ -33,6 +33,6 @@ class Instance:
         Raises:
             NotThisPeer: name or port are not this peer's.
         """
-        if not self.name or name != self.name or endpoint.port != self.port:
+        if name not in self.names or endpoint.port != self.port:
             raise NotThisPeer(name=name)
         return proof(self.key, challenge, name, endpoint)

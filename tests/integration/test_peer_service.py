@@ -371,7 +371,7 @@ def test_this_peer_proves_itself_as_what_it_is_about_to_register(
     asked = pb.IdentifyRequest(challenge=CHALLENGE, name="ana", endpoint=ADDRESS)
     with answers(grpc.StatusCode.FAILED_PRECONDITION, NotThisPeer):
         stub.Identify(asked, timeout=10)
-    peer.instance.name, peer.instance.port = "ana", 1030
+    peer.instance.names, peer.instance.port = frozenset({"ana"}), 1030
     answer = stub.Identify(asked, timeout=10)
     expected = proof(peer.instance.key, CHALLENGE, "ana", Endpoint("192.168.1.7", 1030))
     assert answer.proof == expected
@@ -393,7 +393,7 @@ def test_this_peer_proves_itself_as_what_it_is_about_to_register(
 def test_a_challenge_for_somebody_else_is_refused(
     peer: Sharing, stub: PeerStub, field: str, value: Any, kind: type[VideotecaError]
 ) -> None:
-    peer.instance.name, peer.instance.port = "ana", 1030
+    peer.instance.names, peer.instance.port = frozenset({"ana"}), 1030
     asked = {"challenge": CHALLENGE, "name": "ana", "endpoint": ADDRESS, field: value}
     code = (
         grpc.StatusCode.INVALID_ARGUMENT

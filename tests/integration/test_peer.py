@@ -1,0 +1,216 @@
+"""A whole peer against a real tracker: its name, its holdings and its owner's wishes."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from peer_service.control_client import ControlClient
+from peer_service.database import PeerDatabase
+from peer_service.identity import IdentityStore
+from peer_service.peer import Peer, PeerConfig
+from peer_service.tracker_link import TrackerLink
+from tests.servers import LOOPBACK, in_thread, running_tracker
+from tests.waiting import eventually
+from tracker_service.client import TrackerClient
+from videoteca_core.addresses import Endpoint
+from videoteca_core.catalogue import Lease, Reachability, Registration, VideoQuery
+from videoteca_core.errors import (
+    AlreadyHere,
+    HomeBusy,
+    NameTaken,
+    NotRegistered,
+    OtherTracker,
+    Unreachable,
+    VideoUnknown,
+)
+
+
+@pytest.fixture
+def tracker(tmp_path: Path) -> Iterator[Endpoint]:
+    with running_tracker(tmp_path) as endpoint:
+        yield endpoint
+
+
+def config(folder: Path, tracker: Endpoint, name: str = "ana") -> PeerConfig:
+    return PeerConfig(
+        home=folder / name,
+        tracker=tracker,
+        name=name,
+        listen=LOOPBACK,
+        shared=(folder / name / "shared",),
+        received=folder / name / "received",
+    )
+
+
+@contextmanager
+def running_peer(settings: PeerConfig) -> Iterator[ControlClient]:
+    peer = Peer(settings)
+    with in_thread(peer), ControlClient(peer.socket) as control:
+        yield control
+
+
+def share(control: ControlClient, path: Path) -> str:
+    path.write_bytes(path.name.encode() * 1000)
+    *_, last = control.share(path)
+    assert last.holding
+    return last.holding.video_id
+
+
+def token_of(home: Path) -> str:
+    with PeerDatabase(home / "peer.db") as database:
+        identity = IdentityStore(database).load()
+    assert identity
+    return identity.token
+
+
+def names_at(tracker: Endpoint, token: str) -> list[str]:
+    with TrackerClient(tracker, token) as client:
+        return [video.name for video in client.info().videos]
+
+
+def test_a_peer_is_proved_within_seconds(tmp_path: Path, tracker: Endpoint) -> None:
+    with running_peer(config(tmp_path, tracker)) as ana:
+        eventually(lambda: ana.status().reachability is Reachability.PROVED, 5)
+        assert ana.status().endpoint == Endpoint("127.0.0.1", ana.status().listen_port)
+
+
+def test_a_lost_reply_to_the_first_registration_loses_no_name(
+    tmp_path: Path, tracker: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    register = TrackerClient.register
+
+    def lose_the_reply(client: TrackerClient, registration: Registration) -> Lease:
+        register(client, registration)
+        raise Unreachable(what="tracker", address=tracker, detail="the reply was lost")
+
+    with PeerDatabase(tmp_path / "peer.db") as database, TrackerLink(database, tracker) as link:
+        with monkeypatch.context() as patch:
+            patch.setattr(TrackerClient, "register", lose_the_reply)
+            with pytest.raises(Unreachable):
+                link.enroll(Registration("ana"))
+        assert link.enroll(Registration("ana")).peer_id
+
+
+def test_a_name_is_its_owners_and_a_refused_one_changes_nothing(
+    tmp_path: Path, tracker: Endpoint
+) -> None:
+    with (
+        running_peer(config(tmp_path, tracker)) as ana,
+        running_peer(config(tmp_path, tracker, "bruno")) as bruno,
+    ):
+        with pytest.raises(NameTaken):
+            bruno.enroll("ana")
+        eventually(lambda: bruno.status().registered)
+        assert bruno.status().name == "bruno"
+        bruno.enroll("benito")
+        assert bruno.status().name == "benito"
+        eventually(lambda: bruno.status().reachability is Reachability.PROVED)
+        assert ana.status().name == "ana"
+
+
+def test_a_peer_started_with_a_taken_name_says_so_and_does_not_run(
+    tmp_path: Path, tracker: Endpoint
+) -> None:
+    with running_peer(config(tmp_path, tracker)):
+        thief = replace(config(tmp_path, tracker), home=tmp_path / "thief")
+        with pytest.raises(NameTaken), running_peer(thief):
+            pass
+        with PeerDatabase(tmp_path / "thief" / "peer.db"):
+            pass  # what it held is free again
+
+
+def test_a_tracker_from_an_older_backup_is_told_anew_what_is_shared_and_what_is_not(
+    tmp_path: Path,
+) -> None:
+    with running_tracker(tmp_path) as tracker, running_peer(config(tmp_path, tracker)) as ana:
+        shared = tmp_path / "ana" / "shared"
+        share(ana, shared / "old.mp4")
+        token = token_of(tmp_path / "ana")
+        eventually(lambda: names_at(tracker, token) == ["old.mp4"])
+    backup = tmp_path / "backup"
+    shutil.copytree(tmp_path, backup, ignore=shutil.ignore_patterns("ana"))
+    with running_tracker(tmp_path, listen=tracker), running_peer(config(tmp_path, tracker)) as ana:
+        share(ana, shared / "new.mp4")
+        ana.unshare(["old.mp4"])
+        eventually(lambda: names_at(tracker, token) == ["new.mp4"])
+    with running_tracker(backup, listen=tracker):
+        assert names_at(tracker, token) == ["old.mp4"]
+        with running_peer(config(tmp_path, tracker)):
+            eventually(lambda: names_at(tracker, token) == ["new.mp4"])
+
+
+def test_another_tracker_at_the_known_address_gets_nothing_until_its_owner_says_so(
+    tmp_path: Path,
+) -> None:
+    with running_tracker(tmp_path) as tracker, running_peer(config(tmp_path, tracker)):
+        token = token_of(tmp_path / "ana")
+    (tmp_path / "other").mkdir()
+    nameless = replace(config(tmp_path, tracker), name="")
+    with running_tracker(tmp_path / "other", listen=tracker), running_peer(nameless) as ana:
+        eventually(lambda: ana.status().problem_reason == OtherTracker.reason)
+        assert "videoteca register" in ana.status().problem
+        assert token_of(tmp_path / "ana") == token
+        ana.enroll("ana")
+        assert ana.status().registered
+        assert token_of(tmp_path / "ana") != token
+
+
+def test_what_its_owner_withdrew_stays_withdrawn_over_a_restart(
+    tmp_path: Path, tracker: Endpoint
+) -> None:
+    shared = tmp_path / "ana" / "shared"
+    with running_peer(config(tmp_path, tracker)) as ana:
+        share(ana, shared / "a.mp4")
+        share(ana, shared / "b.mp4")
+        ana.unshare(["a.mp4"])
+        with pytest.raises(VideoUnknown):
+            ana.unshare(["never.mp4"])
+    with running_peer(config(tmp_path, tracker)) as ana:
+        token = token_of(tmp_path / "ana")
+        eventually(lambda: names_at(tracker, token) == ["b.mp4"])
+        assert (shared / "a.mp4").exists()
+        share(ana, shared / "a.mp4")
+        eventually(lambda: names_at(tracker, token) == ["a.mp4", "b.mp4"])
+
+
+def test_who_has_a_video_is_told_so_instead_of_fetching_it(
+    tmp_path: Path, tracker: Endpoint
+) -> None:
+    with running_peer(config(tmp_path, tracker)) as ana:
+        video_id = share(ana, tmp_path / "ana" / "shared" / "clip.mp4")
+        token = token_of(tmp_path / "ana")
+        eventually(lambda: names_at(tracker, token) == ["clip.mp4"])
+        with pytest.raises(AlreadyHere, match=r"shared/clip\.mp4"):
+            ana.enqueue(VideoQuery(video_id=video_id))
+        assert ana.downloads() == ()
+
+
+def test_one_home_has_one_peer(tmp_path: Path, tracker: Endpoint) -> None:
+    settings = config(tmp_path, tracker)
+    with running_peer(settings) as ana:
+        with pytest.raises(HomeBusy), running_peer(settings):
+            pass
+        assert ana.status().name == "ana"
+
+
+def test_a_peer_without_a_name_waits_for_one(tmp_path: Path, tracker: Endpoint) -> None:
+    with running_peer(replace(config(tmp_path, tracker), name="")) as ana:
+        assert ana.status().problem_reason == NotRegistered.reason
+        with pytest.raises(NotRegistered):
+            ana.enqueue(VideoQuery(name="clip.mp4"))
+        ana.enroll("ana")
+        eventually(lambda: ana.status().reachability is Reachability.PROVED)
+
+
+def test_a_stopped_peer_is_offered_no_more_at_once(tmp_path: Path, tracker: Endpoint) -> None:
+    with running_peer(config(tmp_path, tracker)) as ana:
+        share(ana, tmp_path / "ana" / "shared" / "clip.mp4")
+        token = token_of(tmp_path / "ana")
+        with TrackerClient(tracker, token) as client:
+            eventually(lambda: client.info().videos and client.info().videos[0].online == 1)
+    with TrackerClient(tracker, token) as client:
+        assert client.info().videos[0].online == 0
