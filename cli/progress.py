@@ -6,6 +6,7 @@ from gettext import gettext as _
 from typing import Protocol, Self
 
 from cli import failures, output
+from cli.interruptible import interruptible
 from peer_service.control_client import ControlClient
 from peer_service.downloads.model import Download, DownloadState
 from videoteca_core import errors
@@ -152,7 +153,7 @@ def follow(
         The downloads as they ended.
     """
     latest = tuple(downloads)
-    for latest in control.watch([download.download_id for download in downloads]):
+    for latest in interruptible(control.watch([download.download_id for download in downloads])):
         shown.show(latest)
         if all(download.state.is_final for download in latest):
             break

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cli.interruptible import interruptible
 from peer_service.control_client import ControlClient
 from videoteca_core.catalogue import Holding
 from videoteca_core.errors import FileMissing, RemoteFailure
@@ -44,7 +45,7 @@ def share(control: ControlClient, path: Path, *, shown: bool) -> Holding:
     with click.progressbar(
         length=max(path.stat().st_size, 1), label=label, hidden=not shown
     ) as bar:
-        for progress in control.share(path):
+        for progress in interruptible(control.share(path)):
             bar.update(progress.hashed_bytes - bar.pos)
             holding = progress.holding
     if holding is None:

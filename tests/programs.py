@@ -99,9 +99,8 @@ class Machine:
         with self.start(*arguments, "--json") as process:
             assert process.stdout
             line = process.stdout.readline()
+            assert line, process.communicate()[1]
             try:
-                if not line:
-                    raise AssertionError(process.communicate()[1])
                 yield json.loads(line)
             finally:
                 process.send_signal(signal.SIGTERM)

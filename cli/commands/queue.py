@@ -7,6 +7,7 @@ import click
 
 from cli import framework, output, peer_access
 from cli.commands import QUEUE_COMMANDS
+from cli.interruptible import interruptible
 from cli.progress import display, percent, reason_text
 from cli.settings import Settings
 from cli.words import word
@@ -46,7 +47,7 @@ def list_(settings: Settings) -> None:
 def watch(settings: Settings, download_ids: tuple[int, ...]) -> None:
     """Show every change."""
     with peer_access.running_peer(settings) as control, display(as_json=settings.as_json) as shown:
-        for downloads in control.watch(download_ids):
+        for downloads in interruptible(control.watch(download_ids)):
             if settings.as_json:
                 output.print_json({"downloads": downloads})
             shown.show(downloads)
