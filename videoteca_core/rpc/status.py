@@ -113,7 +113,8 @@ def from_rpc_error(
         return known
     detail = error.details() or error.code().name
     if error.code() in _GONE:
-        return errors.Unreachable(what=what, address=address, detail=detail)
+        cause = detail.rpartition(": ")[2]  # before it gRPC tells the way there
+        return errors.Unreachable(what=what, address=address, detail=cause)
     return errors.RemoteFailure(code=error.code().name, detail=detail)
 
 
