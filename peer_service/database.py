@@ -72,6 +72,16 @@ _MIGRATIONS: Final = (
     ) STRICT;
     CREATE INDEX downloads_in_order ON downloads (state, priority DESC, place);
     """,
+    """
+    -- Who this peer is at the trackers where it was before. Written by identity.py.
+    CREATE TABLE former_identities (
+        tracker_id TEXT PRIMARY KEY,
+        name TEXT NOT NULL,
+        token TEXT NOT NULL,
+        tracker TEXT NOT NULL,
+        peer_id TEXT NOT NULL
+    ) STRICT;
+    """,
 )
 
 

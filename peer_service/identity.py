@@ -25,7 +25,7 @@ class Identity:
 
 
 class IdentityStore:
-    """Keeps the identity in the peer's database; the only writer of it."""
+    """Keeps the identity in the peer's database, and those at former trackers; its only writer."""
 
     def __init__(self, database: PeerDatabase) -> None:
         self._database = database
@@ -38,9 +38,25 @@ class IdentityStore:
             ).fetchone()
         return Identity(*row) if row else None
 
-    def save(self, identity: Identity) -> None:
-        """Replace the identity, durably."""
+    def former(self, tracker_id: str) -> Identity | None:
+        """The identity at a tracker where this peer was before."""
         with self._database.transaction() as connection:
+            row = connection.execute(
+                "SELECT name, token, tracker, tracker_id, peer_id FROM former_identities"
+                " WHERE tracker_id = ?",
+                (tracker_id,),
+            ).fetchone()
+        return Identity(*row) if row else None
+
+    def save(self, identity: Identity) -> None:
+        """Replace the identity, durably; one at another tracker becomes a former one."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO former_identities (tracker_id, name, token, tracker, peer_id)"
+                " SELECT tracker_id, name, token, tracker, peer_id FROM identity"
+                " WHERE tracker_id NOT IN ('', ?)",
+                (identity.tracker_id,),
+            )
             connection.execute(
                 "INSERT OR REPLACE INTO identity VALUES (1, ?, ?, ?, ?, ?)",
                 (

@@ -42,7 +42,8 @@ class TrackerLink:
     def enroll(self, registration: Registration) -> Lease:
         """Register because a person asked for it: whatever tracker is there is the right one.
 
-        The token is durable before it is sent; another tracker than before gets its own.
+        The token is durable before it is sent. Another tracker than before gets its own, and the
+        one of the tracker before is kept: whoever comes back there finds the name still theirs.
 
         Raises:
             VideotecaError: as ``Tracker.Register`` answers.
@@ -51,12 +52,15 @@ class TrackerLink:
         if known and known.tracker_id:
             try:
                 return self._register(known, registration)
-            except OtherTracker:
-                known = None
-        token = known.token if known else new_token()
-        fresh = Identity(name=registration.name, token=token, tracker=str(self.tracker))
-        self._identities.save(fresh)
-        return self._register(fresh, registration)
+            except OtherTracker as error:
+                tracker_id = error.fields.get("actual", "")
+                known = self._identities.former(tracker_id) or self._new(registration, tracker_id)
+        elif known:  # the reply was lost: it may be registered
+            known = replace(known, name=registration.name, tracker=str(self.tracker))
+        else:
+            known = self._new(registration, tracker_id="")
+        self._identities.save(known)
+        return self._register(known, registration)
 
     def renew(self, registration: Registration) -> Lease:
         """Register again: under the known token, at the known tracker only.
@@ -83,6 +87,9 @@ class TrackerLink:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _new(self, registration: Registration, tracker_id: str) -> Identity:
+        return Identity(registration.name, new_token(), str(self.tracker), tracker_id)
 
     def _register(self, known: Identity, registration: Registration) -> Lease:
         client = self._client_for(known)

@@ -159,6 +159,22 @@ def test_another_tracker_at_the_known_address_gets_nothing_until_its_owner_says_
         assert token_of(tmp_path / "ana") != token
 
 
+def test_registering_at_another_tracker_loses_no_name_at_the_first(tmp_path: Path) -> None:
+    for other in ("a", "b"):
+        (tmp_path / other).mkdir()
+    peer_ids = []
+    with running_tracker(tmp_path / "a") as tracker, running_peer(config(tmp_path, tracker)) as ana:
+        peer_ids.append(ana.status().peer_id)
+    for other in ("b", "a", "b", "a"):
+        with (
+            running_tracker(tmp_path / other, listen=tracker),
+            running_peer(config(tmp_path, tracker)) as ana,
+        ):
+            peer_ids.append(ana.status().peer_id)
+    assert peer_ids[0] == peer_ids[2] == peer_ids[4]
+    assert peer_ids[1] == peer_ids[3] != peer_ids[0]
+
+
 def test_what_its_owner_withdrew_stays_withdrawn_over_a_restart(
     tmp_path: Path, tracker: Endpoint
 ) -> None:
