@@ -52,7 +52,8 @@ class IdentityStore:
         """Replace the identity, durably; one at another tracker becomes a former one."""
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO former_identities (tracker_id, name, token, tracker, peer_id)"
+                "INSERT OR REPLACE INTO former_identities"
+                " (tracker_id, name, token, tracker, peer_id)"
                 " SELECT tracker_id, name, token, tracker, peer_id FROM identity"
                 " WHERE tracker_id NOT IN ('', ?)",
                 (identity.tracker_id,),
