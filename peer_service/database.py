@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self
 
-from videoteca_core.errors import DatabaseCorrupt, DatabaseTooNew, DiskFull, FileUnreadable
-from videoteca_core.sqlite import open_database
+from videoteca_core.errors import DatabaseTooNew, FileUnreadable
+from videoteca_core.sqlite import explained, open_database
 
 _APPLICATION_ID: Final = 0x56_54_50_31  # "VTP1"
 
@@ -109,16 +109,17 @@ class PeerDatabase:
         with self._lock:
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                try:
-                    yield self._connection
-                except BaseException:
-                    self._connection.execute("ROLLBACK")
-                    raise
+                yield self._connection
                 self._connection.execute("COMMIT")
-            except sqlite3.DatabaseError as error:
-                if self._connection.in_transaction:
+            except BaseException as error:
+                if self._connection.in_transaction:  # a full disk may have ended it
                     self._connection.execute("ROLLBACK")
-                raise self._translated(error) from error
+                trouble = explained(self._path, error)
+                if trouble is None and isinstance(error, sqlite3.OperationalError):
+                    trouble = FileUnreadable(path=self._path, detail=error)
+                if trouble is None:
+                    raise
+                raise trouble from error
 
     def close(self) -> None:
         """Close the file; the database can't be used any more."""
@@ -140,16 +141,6 @@ class PeerDatabase:
                 for statement in _statements(script):
                     connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {len(_MIGRATIONS):d}")
-
-    def _translated(self, error: sqlite3.DatabaseError) -> Exception:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            return DiskFull(path=self._path)
-        if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return DatabaseCorrupt(path=self._path, detail=error)
-        if isinstance(error, sqlite3.OperationalError):
-            return FileUnreadable(path=self._path, detail=error)
-        return error
 
 
 def _statements(script: str) -> Iterator[str]:

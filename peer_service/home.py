@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from peer_service.durable import disk_errors
 from videoteca_core.errors import FolderUnusable, HomeBusy, NoPeerRunning
 
 _MAX_SOCKET_BYTES = 100  # a Unix domain socket's path has 104 bytes on macOS, 108 on Linux
@@ -55,12 +56,13 @@ class Home:
 
         Raises:
             HomeBusy: another process holds it.
+            DiskFull, FileUnreadable: it can't be written to.
         """
         with self._lock_path.open("a+") as file:
             self._lock(file)
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+            with disk_errors(self._lock_path):
+                file.truncate(0)
+                os.write(file.fileno(), str(os.getpid()).encode())
             try:
                 yield
             finally:

@@ -1,11 +1,33 @@
 """Opens the SQLite files of trackers and peers, always in the same durable way."""
 
+import errno
+import os
 import sqlite3
+import stat
 from pathlib import Path
+from typing import Final
 
-from videoteca_core.errors import DatabaseCorrupt, DatabaseForeign, FileUnreadable
+from videoteca_core.errors import (
+    DatabaseCorrupt,
+    DatabaseForeign,
+    DiskFull,
+    FileUnreadable,
+    VideotecaError,
+)
+from videoteca_core.text import N_
 
-_MAGIC = b"SQLite format 3\0"
+_MAGIC: Final = b"SQLite format 3\0"
+_ENVIRONMENT: Final = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_READONLY,
+    }
+)
+"""SQLite's errors that tell of the machine, not of the database or of this program."""
 
 
 def open_database(path: Path, application_id: int) -> sqlite3.Connection:
@@ -20,6 +42,7 @@ def open_database(path: Path, application_id: int) -> sqlite3.Connection:
     Raises:
         DatabaseForeign: the file is something else, or another program's database.
         DatabaseCorrupt: the file is a damaged database.
+        DiskFull: there is no room for it.
         FileUnreadable: the file can't be opened.
     """
     try:
@@ -27,26 +50,49 @@ def open_database(path: Path, application_id: int) -> sqlite3.Connection:
         connection = sqlite3.connect(
             path, timeout=30, isolation_level=None, check_same_thread=False
         )
-    except (OSError, sqlite3.OperationalError) as error:
-        raise FileUnreadable(path=path, detail=error) from error
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise DiskFull(path=path) from error
+        raise FileUnreadable(path=path, detail=error.strerror) from error
+    except sqlite3.DatabaseError as error:
+        raise explained(path, error) or error from error
     try:
         _check_content(connection, path, application_id)
         _make_durable(connection, path)
-    except sqlite3.OperationalError as error:
-        connection.close()
-        raise FileUnreadable(path=path, detail=error) from error
     except sqlite3.DatabaseError as error:
         connection.close()
-        raise DatabaseCorrupt(path=path, detail=error) from error
+        raise explained(path, error) or error from error
     except BaseException:
         connection.close()
         raise
     return connection
 
 
+def explained(path: Path, error: BaseException | None) -> VideotecaError | None:
+    """What SQLite's error about a database means; none for a mistake of this program."""
+    primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if primary == sqlite3.SQLITE_FULL or (primary == sqlite3.SQLITE_IOERR and _is_full(path)):
+        return DiskFull(path=path)
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return DatabaseCorrupt(path=path, detail=error)
+    if primary in _ENVIRONMENT:
+        return FileUnreadable(path=path, detail=error)
+    return None
+
+
+def _is_full(path: Path) -> bool:
+    """Whether the disk has no room: SQLite calls that an I/O error where the file is mapped."""
+    try:
+        return os.statvfs(path.parent).f_bavail == 0
+    except OSError:
+        return False
+
+
 def _check_header(path: Path, application_id: int) -> None:
     """Look at the file before SQLite may write to it."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # to open a FIFO would wait for its writer
+            raise FileUnreadable(path=path, detail=N_("it is not a regular file"))
         with path.open("rb") as file:
             header = file.read(100)
     except FileNotFoundError:

@@ -198,3 +198,15 @@ def test_a_database_cannot_be_made_in_a_read_only_folder(open_folder: Path) -> N
     open_folder.chmod(0o555)
     with ordinary_user(), pytest.raises(FileUnreadable):
         open_database(open_folder / "some.db", OURS)
+
+
+def test_what_is_not_a_file_is_not_waited_for(path: Path) -> None:
+    os.mkfifo(path)
+    with pytest.raises(FileUnreadable, match="not a regular file"):
+        open_database(path, OURS)
+
+
+def test_the_system_s_words_are_told_without_its_numbers(tmp_path: Path) -> None:
+    with pytest.raises(FileUnreadable) as caught:
+        open_database(tmp_path / "missing" / "some.db", OURS)
+    assert caught.value.fields["detail"] == "No such file or directory"

@@ -2,7 +2,6 @@
 
 import asyncio
 import queue
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -17,8 +16,7 @@ from sqlalchemy.pool import NullPool
 from tracker_service.store.contract import Transaction
 from tracker_service.store.migrations import migrate
 from tracker_service.store.sql import SqlTransaction
-from videoteca_core.errors import DatabaseCorrupt, DiskFull, FileUnreadable, VideotecaError
-from videoteca_core.sqlite import open_database
+from videoteca_core.sqlite import explained, open_database
 
 APPLICATION_ID: Final = 0x56_54_43_41
 MAX_BATCH: Final = 256
@@ -184,30 +182,7 @@ def _translated(path: Path) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        explained = _explained(path, error.orig)
-        if explained is None:  # a mistake of this program
+        trouble = explained(path, error.orig)
+        if trouble is None:  # a mistake of this program
             raise
-        raise explained from error
-
-
-def _explained(path: Path, error: Exception | None) -> VideotecaError | None:
-    primary = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-    if primary == sqlite3.SQLITE_FULL:
-        return DiskFull(path=path)
-    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return DatabaseCorrupt(path=path, detail=error)
-    if primary in _ENVIRONMENT:
-        return FileUnreadable(path=path, detail=error)
-    return None
-
-
-_ENVIRONMENT: Final = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_PERM,
-        sqlite3.SQLITE_READONLY,
-    }
-)
+        raise trouble from error
