@@ -21,6 +21,7 @@ from videoteca_core.errors import (
     AddressNotHere,
     FileChanged,
     FileUnreadable,
+    InvalidRequest,
     PortInUse,
     Unreachable,
     VideotecaError,
@@ -60,6 +61,8 @@ class OddPeer(PeerServicer):
                 await context.abort(grpc.StatusCode.DATA_LOSS, "as the servicer says")
             case "caller":
                 return pb.GetManifestResponse(video_id=str(caller_address(context)))
+            case "big":
+                return pb.GetManifestResponse(piece_digests=bytes(5 << 20))
         return pb.GetManifestResponse()
 
     async def FetchVideo(  # noqa: N802 - the name of the rpc
@@ -192,6 +195,25 @@ def test_an_internal_error_in_a_stream_is_not_told_either() -> None:
     run(scenario)
 
 
+@pytest.mark.parametrize("method", ["GetManifest", "FetchVideo"])
+def test_a_request_that_is_no_message_is_refused_as_any_other(method: str) -> None:
+    async def all_of_it() -> None:
+        server = Server([PEER])
+        add_PeerServicer_to_server(OddPeer(), server.grpc)
+        port = await server.start(ANY_PORT)
+        async with asyncio_channel(Endpoint(ANY_PORT.host, port)) as channel:
+            path, rubbish = f"/{PEER}/{method}", cast("Any", b"\xff\xff")
+            if method == "GetManifest":
+                answer: Any = channel.unary_unary(path)(rubbish, timeout=5)
+            else:
+                answer = channel.unary_stream(path)(rubbish, timeout=5).read()
+            with pytest.raises(InvalidRequest), translated("peer", ANY_PORT):
+                await answer
+        await server.stop(0)
+
+    asyncio.run(all_of_it())
+
+
 def test_a_servicer_may_end_a_call_itself() -> None:
     async def scenario(_: Server, __: OddPeer, stub: Any) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -242,6 +264,13 @@ def test_a_server_on_a_socket_knows_no_address(tmp_path: Path) -> None:
         assert (await ask(stub, "caller")).video_id == "None"
 
     run(scenario, tmp_path / "peer.sock")
+
+
+def test_answers_on_a_socket_may_be_of_any_size(tmp_path: Path) -> None:
+    async def scenario(_: Server, __: OddPeer, stub: Any) -> None:
+        assert len((await ask(stub, "big")).piece_digests) == 5 << 20
+
+    run(scenario, tmp_path / "socket")
 
 
 def test_health_is_told_by_service() -> None:

@@ -23,6 +23,9 @@ CHANNEL_OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 
+ANY_SIZE: Final = ("grpc.max_receive_message_length", -1)
+"""For a server of this machine's own user, which may have very much to tell."""
+
 SERVER_OPTIONS: Final = (
     *_SHARED,
     # Otherwise a second server binds the same port without a word.

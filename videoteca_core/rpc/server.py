@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -19,16 +20,19 @@ from videoteca_core.errors import (
     AddressNotHere,
     InternalError,
     InvalidAddress,
+    InvalidRequest,
     LocalTrouble,
     PortInUse,
     VideotecaError,
 )
 from videoteca_core.rpc.options import SERVER_OPTIONS
 from videoteca_core.rpc.status import to_status
+from videoteca_core.text import N_
 
 _log: Final = structlog.get_logger()
 # Quoted: only for type checkers does grpc's class take type arguments.
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+_Parse: TypeAlias = Callable[[bytes], Any] | None
 _Continuation: TypeAlias = Callable[[grpc.HandlerCallDetails], Awaitable[_Handler]]
 
 
@@ -132,36 +136,44 @@ class _ErrorInterceptor(grpc.aio.ServerInterceptor):
             return handler
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
-                _guard_unary(handler.unary_unary, details.method),
-                handler.request_deserializer,
-                handler.response_serializer,
+                _guard_unary(handler.unary_unary, handler.request_deserializer, details.method),
+                response_serializer=handler.response_serializer,
             )
         assert handler.unary_stream
         return grpc.unary_stream_rpc_method_handler(
-            _guard_stream(handler.unary_stream, details.method),
-            handler.request_deserializer,
-            handler.response_serializer,
+            _guard_stream(handler.unary_stream, handler.request_deserializer, details.method),
+            response_serializer=handler.response_serializer,
         )
 
 
-def _guard_unary(behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
-    async def guarded(request: Any, context: Any) -> Any:  # noqa: ANN401 - any message
+# The guards parse the requests: what gRPC would answer to a malformed one names our classes.
+
+
+def _guard_unary(behaviour: Callable[..., Any], parse: _Parse, method: str) -> Callable[..., Any]:
+    async def guarded(request: bytes, context: Any) -> Any:  # noqa: ANN401 - any message
         async with _guard(context, method):
-            return await behaviour(request, context)
+            return await behaviour(_parsed(parse, request), context)
 
     return guarded
 
 
-def _guard_stream(behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
-    async def guarded(request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401
+def _guard_stream(behaviour: Callable[..., Any], parse: _Parse, method: str) -> Callable[..., Any]:
+    async def guarded(request: bytes, context: Any) -> AsyncIterator[Any]:  # noqa: ANN401
         async with (
             _guard(context, method),
-            contextlib.aclosing(behaviour(request, context)) as all_,
+            contextlib.aclosing(behaviour(_parsed(parse, request), context)) as all_,
         ):
             async for response in all_:
                 yield response
 
     return guarded
+
+
+def _parsed(parse: _Parse, request: bytes) -> Any:  # noqa: ANN401 - any message
+    try:
+        return parse(request) if parse else request
+    except DecodeError as error:
+        raise InvalidRequest(field="request", problem=N_("not a message of this call")) from error
 
 
 @contextlib.asynccontextmanager
