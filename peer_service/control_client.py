@@ -12,9 +12,12 @@ from peer_service.status import PeerStatus
 from videoteca.v1 import control_pb2 as pb
 from videoteca.v1.control_pb2_grpc import ControlStub
 from videoteca_core.catalogue import Holding, VideoQuery
+from videoteca_core.errors import FileUnreadable
+from videoteca_core.names import valid_name
 from videoteca_core.rpc.channel import UNARY_TIMEOUT_SECONDS, blocking_channel
 from videoteca_core.rpc.status import translated
 from videoteca_core.rpc.wire import holding_from_wire
+from videoteca_core.text import N_
 
 _TRACKER_TIMEOUT_SECONDS = 2 * UNARY_TIMEOUT_SECONDS  # the peer asks its tracker meanwhile
 
@@ -58,9 +61,18 @@ class ControlClient:
             return self._stub.Enroll(request, timeout=_TRACKER_TIMEOUT_SECONDS).peer_id
 
     def share(self, path: Path) -> Iterator[ShareProgress]:
-        """Share a file; the last progress has the holding."""
+        """Share a file; the last progress has the holding.
+
+        Raises:
+            InvalidName, FileUnreadable: besides, when its path is not UTF-8.
+        """
+        try:
+            request = pb.ShareRequest(path=str(path))
+        except UnicodeEncodeError as error:
+            valid_name(path.name)
+            raise FileUnreadable(path=path, detail=N_("its path is not UTF-8")) from error
         with self._errors():
-            for message in self._stub.Share(pb.ShareRequest(path=str(path))):
+            for message in self._stub.Share(request):
                 holding = message.holding if message.HasField("holding") else None
                 yield ShareProgress(
                     message.hashed_bytes,

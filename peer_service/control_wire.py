@@ -1,5 +1,6 @@
 """The messages of Control, to and from the plain words behind them."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from peer_service.downloads.model import Download, DownloadState
@@ -15,6 +16,7 @@ from videoteca_core.rpc.wire import (
     reachability_from_wire,
     reachability_to_wire,
 )
+from videoteca_core.text import encodable
 
 _STATE_TO_WIRE: Final = {
     DownloadState.WAITING: pb.DOWNLOAD_STATE_WAITING,
@@ -25,6 +27,10 @@ _STATE_TO_WIRE: Final = {
     DownloadState.CANCELLED: pb.DOWNLOAD_STATE_CANCELLED,
 }
 _STATE_FROM_WIRE: Final = {wire: state for state, wire in _STATE_TO_WIRE.items()}
+
+
+def _encodable(fields: Mapping[str, str]) -> dict[str, str]:
+    return {key: encodable(value) for key, value in fields.items()}
 
 
 def download_to_wire(download: Download) -> pb.Download:
@@ -40,10 +46,10 @@ def download_to_wire(download: Download) -> pb.Download:
         failed_tries=download.failed_tries,
         reason=download.reason,
         message=download.message,
-        fields=download.fields,
+        fields=_encodable(download.fields),
         source=download.source,
         rate=download.rate,
-        path=download.path,
+        path=encodable(download.path),
         owner=download.owner,
     )
 
@@ -96,12 +102,12 @@ def status_to_wire(status: PeerStatus) -> pb.GetStatusResponse:
         registered=status.registered,
         problem=status.problem,
         problem_reason=status.problem_reason,
-        problem_fields=status.problem_fields,
+        problem_fields=_encodable(status.problem_fields),
         reachability=reachability_to_wire(status.reachability),
         endpoint=endpoint_to_wire(status.endpoint) if status.endpoint else None,
         listen_port=status.listen_port,
-        shared_folders=status.shared_folders,
-        received_folder=status.received_folder,
+        shared_folders=map(encodable, status.shared_folders),
+        received_folder=encodable(status.received_folder),
         shared=map(holding_to_wire, status.shared),
         skipped=[
             pb.SkippedFile(

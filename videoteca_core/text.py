@@ -16,6 +16,11 @@ def is_invisible(character: str) -> bool:
     return unicodedata.category(character) in _INVISIBLE and character not in _JOINERS
 
 
+def encodable(text: str) -> str:
+    """The text with what UTF-8 can't hold escaped: bytes of a path that are none."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 def printable(text: str) -> str:
     r"""The text with every invisible, control or undecodable character escaped as ``\u{HEX}``."""
     if text.isascii() and text.isprintable():

@@ -18,7 +18,7 @@ from videoteca_core.errors import (
     VideotecaError,
 )
 from videoteca_core.names import valid_name
-from videoteca_core.text import N_, printable
+from videoteca_core.text import N_, encodable, printable
 
 _MAX_DEPTH: Final = 64
 """Deepest nesting of subfolders that is entered; each holds a file descriptor."""
@@ -26,7 +26,8 @@ _MAX_DEPTH: Final = 64
 
 def skipped_file(path: str, error: VideotecaError) -> SkippedFile:
     """What is said of a file that is not shared."""
-    return SkippedFile(printable(path), error.reason, str(error), error.fields)
+    fields = {key: encodable(value) for key, value in error.fields.items()}
+    return SkippedFile(printable(path), error.reason, str(error), fields)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """A whole peer against a real tracker: its name, its holdings and its owner's wishes."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import Lease, Reachability, Registration, VideoQuery
 from videoteca_core.errors import (
     AlreadyHere,
+    FileUnreadable,
     HomeBusy,
     NameTaken,
     NotRegistered,
@@ -230,3 +232,15 @@ def test_a_stopped_peer_is_offered_no_more_at_once(tmp_path: Path, tracker: Endp
             eventually(lambda: client.info().videos and client.info().videos[0].online == 1)
     with TrackerClient(tracker, token) as client:
         assert client.info().videos[0].online == 0
+
+
+def test_paths_that_are_not_utf8_are_told_escaped(tmp_path: Path, tracker: Endpoint) -> None:
+    odd = tmp_path / os.fsdecode(b"odd\xff")
+    odd.mkdir()
+    (odd / os.fsdecode(b"clip\xff.mp4")).touch()
+    settings = replace(config(tmp_path, tracker), shared=(odd,), received=odd / "received")
+    with running_peer(settings) as ana:
+        eventually(lambda: ana.status().skipped)
+        assert ana.status().shared_folders == (f"{tmp_path}/odd\\udcff",)
+        with pytest.raises(FileUnreadable, match="not UTF-8"):
+            list(ana.share(odd / "clip.mp4"))

@@ -12,7 +12,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from videoteca_core import errors
-from videoteca_core.text import printable
+from videoteca_core.text import encodable, printable
 
 DOMAIN: Final = "videoteca"
 
@@ -65,7 +65,7 @@ def _code(kind: type[errors.VideotecaError]) -> int:
 
 def _brief(key: str, value: str) -> str:
     """As much of a field as fits once it is made printable; nothing that UTF-8 can't hold."""
-    value = value.encode(errors="backslashreplace").decode()
+    value = encodable(value)
     room = _MAX_CHOICES_BYTES if key == "choices" else _MAX_FIELD_BYTES
     for index, character in enumerate(value):
         room -= len(printable(character).encode())

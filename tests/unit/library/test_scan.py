@@ -94,7 +94,8 @@ def test_names_are_checked_and_shared_in_one_form(tmp_path: Path) -> None:
     assert len(selection.skipped) == 6
     for file in selection.skipped:
         assert file.path.isprintable()
-        file.path.encode()  # it goes over the wire
+        for text in (file.path, file.message, *file.fields.values()):
+            text.encode()  # it goes over the wire
 
 
 def test_the_first_of_a_name_is_chosen_and_the_others_are_reported() -> None:
