@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from videoteca_core.catalogue import LocatedVideo, VideoQuery
 from videoteca_core.errors import NameAmbiguous, NotPublished, VideoUnknown
+from videoteca_core.manifest import valid_video_id
 
 Locate = Callable[[VideoQuery], Sequence[LocatedVideo]]
 
@@ -14,13 +15,16 @@ def resolve(query: VideoQuery, locate: Locate) -> LocatedVideo:
     Raises:
         VideoUnknown: there is none; raised by ``locate`` too.
         NotPublished: it is known by name only.
+        InvalidVideoId: the tracker answers with something that is no id.
         NameAmbiguous: it means several contents; ``choices`` has them, one a line.
     """
-    found = locate(query)
+    # Whoever knows an id is not to be given anything else under it, whatever the tracker says.
+    found = [video for video in locate(query) if video.video_id.startswith(query.video_id)]
     published = [video for video in found if video.video_id]
     if len(published) > 1:
         raise NameAmbiguous(video=query, choices="\n".join(map(_choice, published)))
     if published:
+        valid_video_id(published[0].video_id)
         return published[0]
     raise NotPublished(video=query) if found else VideoUnknown(video=query)
 

@@ -1,12 +1,14 @@
 """From a query to the one video that is meant."""
 
+from dataclasses import replace
+
 import pytest
 
 from peer_service.downloads.resolve import resolve
 from tests.videos import located, manifest_of
 from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import LocatedVideo, VideoQuery
-from videoteca_core.errors import NameAmbiguous, NotPublished, VideoUnknown
+from videoteca_core.errors import InvalidVideoId, NameAmbiguous, NotPublished, VideoUnknown
 
 HERE = Endpoint("127.0.0.1", 1030)
 ONE = located(manifest_of(b"one"), "clip.mp4", [("ana", HERE), ("eve", HERE)])
@@ -48,3 +50,16 @@ def test_one_with_an_id_is_meant_before_one_without() -> None:
 def test_nothing_is_unknown() -> None:
     with pytest.raises(VideoUnknown):
         resolve(QUERY, lambda _query: [])
+
+
+def test_what_was_not_asked_for_is_not_believed() -> None:
+    query = VideoQuery(video_id=ONE.video_id[:12])
+    assert resolve(query, lambda _query: [OTHER, ONE]) is ONE
+    with pytest.raises(VideoUnknown):
+        resolve(query, lambda _query: [OTHER])
+
+
+def test_an_id_that_is_none_is_refused() -> None:
+    liar = replace(OTHER, video_id="../../.ssh/id")
+    with pytest.raises(InvalidVideoId):
+        resolve(QUERY, lambda _query: [liar])
