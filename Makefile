@@ -7,6 +7,8 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 INSTALL_SELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 LOCK = $(DEV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-header --no-annotate pyproject.toml
+CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit("Videoteca needs Python 3.11 or later; \
+	name one with make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 GENERATED := generated
 LOCALE := cli/locale
 PROTOS := $(wildcard protos/videoteca/v1/*.proto)
@@ -72,6 +74,7 @@ lock: $(DEV_ENV)/ready ## Write the lock files anew from pyproject.toml
 	@$(LOCK) --group dev --constraint requirements.lock --output-file requirements-dev.lock
 
 $(RUN_ENV)/ready: requirements.lock
+	@$(CHECK_PYTHON)
 	@echo "Setting up $(RUN_ENV), once; this takes a minute." >&2
 	@$(PYTHON) -m venv --clear $(RUN_ENV)
 	@$(RUN)/python $(INSTALL) --requirement requirements.lock
@@ -79,6 +82,7 @@ $(RUN_ENV)/ready: requirements.lock
 	@touch $@
 
 $(DEV_ENV)/ready: requirements-dev.lock
+	@$(CHECK_PYTHON)
 	@echo "Setting up $(DEV_ENV), once; this takes a minute or two." >&2
 	@$(PYTHON) -m venv --clear $(DEV_ENV)
 	@$(DEV)/python $(INSTALL) --requirement requirements-dev.lock
