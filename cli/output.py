@@ -17,7 +17,7 @@ from videoteca_core.text import printable
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 _SHORT_ID_CHARACTERS = 12
-_NARROWEST = 12
+_NARROWEST = 10
 _GAP = "  "
 
 
@@ -87,30 +87,36 @@ def short_id(video_id: str) -> str:
     return video_id[:_SHORT_ID_CHARACTERS] if on_terminal() else video_id
 
 
-def table(headers: Sequence[str], rows: Sequence[Sequence[str]], flexible: int = 0) -> str:
+def table(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], flexible: Sequence[int] = (0,)
+) -> str:
     """A table: fitted to a terminal, and when piped never cut or wrapped.
 
     Args:
         headers: the titles of the columns.
         rows: the cells, a row each; what is invisible in them is escaped.
-        flexible: which column gives way when a terminal is too narrow.
+        flexible: which columns give way when a terminal is too narrow, the first one first.
     """
     lines = [list(headers), *([printable(cell) for cell in row] for row in rows)]
-    widths = [max(_width(line[column]) for line in lines) for column in range(len(headers))]
+    widths = [max(columns_of(line[column]) for line in lines) for column in range(len(headers))]
     if on_terminal():
         spare = shutil.get_terminal_size().columns - sum(widths) - len(_GAP) * (len(widths) - 1)
-        widths[flexible] = max(min(widths[flexible], _NARROWEST), widths[flexible] + min(spare, 0))
-        for line in lines:
-            line[flexible] = _cut(line[flexible], widths[flexible])
+        for column in flexible:
+            cut = min(max(-spare, 0), max(widths[column] - _NARROWEST, 0))
+            widths[column] -= cut
+            spare += cut
+            for line in lines:
+                line[column] = fitted(line[column], widths[column])
     return "\n".join(
         _GAP.join(
-            cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
+            cell + " " * (width - columns_of(cell))
+            for cell, width in zip(line, widths, strict=True)
         ).rstrip()
         for line in lines
     )
 
 
-def _width(text: str) -> int:
+def columns_of(text: str) -> int:
     """How many columns of a terminal a text takes."""
     if text.isascii():
         return len(text)
@@ -123,10 +129,11 @@ def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _cut(text: str, width: int) -> str:
-    if _width(text) <= width:
+def fitted(text: str, width: int) -> str:
+    """A text cut to some columns of a terminal, with an ellipsis when it does not fit."""
+    if columns_of(text) <= width:
         return text
-    while _width(text) > width - 1:
+    while columns_of(text) > width - 1:
         text = text[:-1]
     return text + "…"
 

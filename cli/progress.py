@@ -46,11 +46,14 @@ class Narrator:
 
     def _lines(self, download: Download) -> Iterator[str]:
         name, number = printable(download.name), download.download_id
+        if download.state is DownloadState.RUNNING and not download.source:
+            yield from self._percents(download, name)  # it still looks for a source: no news
+            return
         news = (download.state.value, download.source, download.reason)
         known = self._told.get(number, ("",) * len(news))
         self._told[number] = news
         changed = news != known
-        if download.state is DownloadState.RUNNING and download.source and changed:
+        if download.state is DownloadState.RUNNING and changed:
             yield _("{name}: downloading {size} from {source}").format(
                 name=name, size=output.size(download.size_bytes), source=printable(download.source)
             )

@@ -129,4 +129,4 @@ def queue_table(downloads: Sequence[Download]) -> str:
         )
         for download in downloads
     ]
-    return output.table(headers, rows, flexible=len(headers) - 1)
+    return output.table(headers, rows, flexible=(len(headers) - 1, 1))

@@ -136,7 +136,7 @@ class Session:
             before: the words of the line so far.
         """
         if not before:
-            yield from self._commands()
+            yield from filter(str.isalpha, self._words)
             return
         word = self._words.get(before[0].lower())
         if word in (LOCATE, DOWNLOAD, INFO):
@@ -144,7 +144,8 @@ class Session:
         elif word is WITHDRAW:
             yield from (holding.name for holding in self._control.status().shared)
         elif word is QUEUE and len(before) == 1:
-            yield from (entry.alias for entry in QUEUE_COMMANDS)
+            here = (entry for entry in QUEUE_COMMANDS if entry.name != "watch")
+            yield from (name for entry in here for name in entry.names)
 
     def takes_files(self, before: Sequence[str]) -> bool:
         """Whether file names may come next."""

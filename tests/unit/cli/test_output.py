@@ -93,3 +93,17 @@ def test_ids_are_short_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> No
 def test_table_cells_are_escaped() -> None:
     assert "\x1b" not in output.table(("NAME",), [("\x1b[2J",)])
     assert "\\u{1b}[2J" in output.table(("NAME",), [("\x1b[2J",)])
+
+
+@pytest.mark.usefixtures("terminal")
+def test_columns_give_way_one_after_the_other() -> None:
+    row = ("日本" * 30, "1.0 MB", "why it waits " * 9)
+
+    table = output.table(("NAME", "SIZE", "NOTE"), [row], flexible=(2, 0))
+
+    _header, line = table.splitlines()
+    name, size, note = line.split("  ")
+    assert output.columns_of(line) <= 40
+    assert (size.strip(), len(note)) == ("1.0 MB", 10)
+    assert name.endswith("…")
+    assert output.columns_of(name) > 10

@@ -43,6 +43,16 @@ def test_waiting_for_a_source_is_told_once() -> None:
     ]
 
 
+def test_looking_for_a_source_in_vain_is_no_news() -> None:
+    error = NoSourceOnline(name="clip.mp4")
+    alone = replace(_WAITING, reason=error.reason, message=str(error), fields=error.fields)
+    looking = replace(_RUNNING, source="")
+
+    assert _told(looking, alone, looking, replace(alone, failed_tries=1), looking, alone) == [
+        "clip.mp4: waiting: Nobody who has 'clip.mp4' is online; waiting for one."
+    ]
+
+
 def test_a_lost_connection_is_told_each_time() -> None:
     error = BadSource(source="ana", problem="no header")
     lost = replace(_WAITING, reason=error.reason, message=str(error), fields=error.fields)
