@@ -26,6 +26,7 @@ _FIRST_RETRY_SECONDS: Final = 0.5
 _LAST_RETRY_SECONDS: Final = 5.0
 _PENDING_SECONDS: Final = 1.0  # the tracker dials back after Register: ask soon what came of it
 _PENDING_ASKS: Final = 5
+_GATHER_SECONDS: Final = 0.25  # a change seldom comes alone: each telling costs a look at all
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Announcer:
     async def run(self) -> None:
         """Renew and publish until cancelled."""
         retry, asks = _FIRST_RETRY_SECONDS, 0
+        await self._library.looked()  # what is not found yet must not be taken back
         while True:
             self._wake.clear()
             version = self._library.version
@@ -171,6 +173,8 @@ class Announcer:
             for wait in waits:
                 wait.cancel()
             await asyncio.gather(*waits, return_exceptions=True)
+        if version not in (None, self._library.version):
+            await asyncio.sleep(_GATHER_SECONDS)
 
 
 def _few(names: Iterable[str]) -> list[str]:

@@ -87,6 +87,7 @@ class Library:
         self._watch = Watch(self._folders, self._shelf, self._cache, settle_seconds, clock)
         self._placing = threading.Lock()
         # Touched on the event loop only.
+        self._looked = asyncio.Event()
         self._jobs: dict[str, HashJob] = {}
         self._failures: dict[str, _Failure] = {}
 
@@ -100,6 +101,10 @@ class Library:
     async def changed(self, since: int) -> int:
         """Wait until the version is another one, and return it."""
         return await self._shelf.changed(since)
+
+    async def looked(self) -> None:
+        """Wait until the folders have been looked at once: before, nothing is shared yet."""
+        await self._looked.wait()
 
     def holdings(self) -> tuple[Holding, ...]:
         """What is shared, by name."""
@@ -217,6 +222,7 @@ class Library:
         while True:
             started = time.monotonic()
             await asyncio.to_thread(self._watch.look)
+            self._looked.set()
             new_view.set()
             if not forgotten:
                 forgotten = True

@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,13 +13,14 @@ import pytest
 from peer_service.control_client import ControlClient
 from peer_service.database import PeerDatabase
 from peer_service.identity import IdentityStore
+from peer_service.library.watch import Watch
 from peer_service.peer import Peer, PeerConfig
 from peer_service.tracker_link import TrackerLink
 from tests.servers import LOOPBACK, in_thread, running_tracker
 from tests.waiting import eventually
 from tracker_service.client import TrackerClient
 from videoteca_core.addresses import Endpoint
-from videoteca_core.catalogue import Lease, Reachability, Registration, VideoQuery
+from videoteca_core.catalogue import Holding, Lease, Reachability, Registration, VideoQuery
 from videoteca_core.errors import (
     AlreadyHere,
     FileUnreadable,
@@ -244,3 +246,52 @@ def test_paths_that_are_not_utf8_are_told_escaped(tmp_path: Path, tracker: Endpo
         assert ana.status().shared_folders == (f"{tmp_path}/odd\\udcff",)
         with pytest.raises(FileUnreadable, match="not UTF-8"):
             list(ana.share(odd / "clip.mp4"))
+
+
+def test_a_restarted_peer_takes_nothing_back_before_it_has_looked(
+    tmp_path: Path, tracker: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(tmp_path, tracker)
+    with running_peer(settings) as ana:
+        share(ana, tmp_path / "ana" / "shared" / "clip.mp4")
+        token = token_of(tmp_path / "ana")
+        eventually(lambda: names_at(tracker, token) == ["clip.mp4"])
+    look, may_look, told = Watch.look, threading.Event(), []
+    publish = TrackerClient.publish
+
+    def look_late(watch: Watch) -> None:
+        assert may_look.wait(10)
+        look(watch)
+
+    def note(client: TrackerClient, holdings: Sequence[Holding], **options: bool) -> bytes:
+        told.append([holding.name for holding in holdings])
+        return publish(client, holdings, **options)
+
+    monkeypatch.setattr(Watch, "look", look_late)
+    monkeypatch.setattr(TrackerClient, "publish", note)
+    with running_peer(settings) as ana:
+        eventually(lambda: ana.status().reachability is Reachability.PENDING)
+        may_look.set()
+        eventually(lambda: told)
+        assert told == [["clip.mp4"]]
+
+
+def test_many_changes_are_told_together(
+    tmp_path: Path, tracker: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(tmp_path, tracker)
+    shared = tmp_path / "ana" / "shared"
+    shared.mkdir(parents=True)
+    for number in range(200):
+        (shared / f"{number}.mp4").write_bytes(bytes(number))
+    calls = []
+    publish = TrackerClient.publish
+
+    def note(client: TrackerClient, holdings: Sequence[Holding], **options: bool) -> bytes:
+        calls.append(len(holdings))
+        return publish(client, holdings, **options)
+
+    monkeypatch.setattr(TrackerClient, "publish", note)
+    with running_peer(settings):
+        eventually(lambda: sum(calls) >= 200, 30)
+    assert len(calls) < 10
