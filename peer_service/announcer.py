@@ -118,12 +118,13 @@ class Announcer:
 
     async def leave(self) -> None:
         """End the lease, if there is one; a tracker that is away ends it by itself."""
-        if self.standing.lease is None or self.standing.problem:
-            return
-        try:
-            await asyncio.to_thread(self._link.client().leave)
-        except VideotecaError as error:
-            _log.warning("left without a word", reason=error.reason, problem=str(error))
+        async with self._busy:  # a renewal that is under way would undo it
+            if self.standing.lease is None or self.standing.problem:
+                return
+            try:
+                await asyncio.to_thread(self._link.client().leave)
+            except VideotecaError as error:
+                _log.warning("left without a word", reason=error.reason, problem=str(error))
 
     async def _renew(self) -> Lease:
         known = self._link.identity

@@ -295,3 +295,30 @@ def test_many_changes_are_told_together(
     with running_peer(settings):
         eventually(lambda: sum(calls) >= 200, 30)
     assert len(calls) < 10
+
+
+def test_no_renewal_follows_the_leaving(
+    tmp_path: Path, tracker: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done, renewing, hold = [], threading.Event(), threading.Event()
+    register, leave = TrackerClient.register, TrackerClient.leave
+
+    def renew_slowly(client: TrackerClient, registration: Registration) -> Lease:
+        renewing.set()
+        hold.wait(1)
+        lease = register(client, registration)
+        done.append("renewed")
+        return lease
+
+    def note_leave(client: TrackerClient) -> None:
+        leave(client)
+        done.append("left")
+
+    with running_peer(config(tmp_path, tracker)) as ana:
+        eventually(lambda: ana.status().reachability is Reachability.PROVED)
+        monkeypatch.setattr(TrackerClient, "register", renew_slowly)
+        monkeypatch.setattr(TrackerClient, "leave", note_leave)
+        share(ana, tmp_path / "ana" / "shared" / "clip.mp4")
+        assert renewing.wait(10)
+    hold.set()
+    assert done == ["renewed", "left"]
