@@ -268,6 +268,10 @@ class Catalog:
             raise InvalidRequest(field="page_size", problem=N_("not between 0 and 1,000"))
         if len(query.encode()) > MAX_NAME_BYTES:
             raise InvalidRequest(field="query", problem=N_("it is longer than 240 bytes"))
+        if "\0" in query:  # to databases it is the end of the text
+            raise InvalidRequest(
+                field="query", problem=N_("it has a control or invisible character")
+            )
         folded = fold(query)
         after = position(folded, token_of_page)
         size = page_size or DEFAULT_PAGE_SIZE

@@ -106,8 +106,10 @@ def due_dial(peer: Peer, application: Application) -> Dial | None:
     if not (application.endpoint and application.may_dial):
         return None
     waited = application.now - peer.dialled_at
+    # Less than nothing: the clock was set back since.
+    too_soon = 0 <= waited < REDIAL_SECONDS
     due = peer.reachability is Reachability.PENDING or (
-        peer.reachability is Reachability.UNREACHABLE and waited >= REDIAL_SECONDS
+        peer.reachability is Reachability.UNREACHABLE and not too_soon
     )
     if not due:
         return None

@@ -216,6 +216,13 @@ def test_an_address_that_did_not_answer_is_dialled_again_after_a_minute(desk: De
     assert desk.register("ana", ANA).dial == dial
 
 
+def test_a_clock_that_was_set_back_puts_no_dial_off(desk: Desk) -> None:
+    dial = desk.register("ana", ANA).dial
+    assert desk.record(dial, proved=False)
+    desk.clock.advance(-86_400)
+    assert desk.register("ana", ANA).dial == dial
+
+
 @pytest.mark.parametrize(
     ("caller", "host", "dialled"),
     [
@@ -411,6 +418,7 @@ def test_a_search_ignores_case_and_accents(desk: Desk) -> None:
         ({"size": -1}, errors.InvalidRequest),
         ({"size": 1_001}, errors.InvalidRequest),
         ({"query": "é" * 121}, errors.InvalidRequest),
+        ({"query": "a\0"}, errors.InvalidRequest),
         ({"page_token": "nonsense"}, errors.InvalidPageToken),
     ],
 )
