@@ -4,13 +4,12 @@ import asyncio
 from gettext import gettext as _
 from typing import Any
 
-from videoteca_core.logs import configure_logging
-
 from cli import framework, output
 from cli.peer_options import config_of, peer_options
 from cli.settings import Settings
 from peer_service.peer import run_peer
 from peer_service.status import PeerStatus
+from videoteca_core.logs import configure_logging
 from videoteca_core.text import printable
 
 

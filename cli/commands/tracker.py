@@ -7,14 +7,14 @@ from gettext import ngettext
 from pathlib import Path
 
 import click
-from tracker_service.legacy import export_clients, import_clients
-from tracker_service.server import TrackerConfig, run_tracker
-from videoteca_core.logs import configure_logging
 
 from cli import framework, output
 from cli.commands import TRACKER_COMMANDS
 from cli.settings import Settings
+from tracker_service.legacy import export_clients, import_clients
+from tracker_service.server import TrackerConfig, run_tracker
 from videoteca_core.addresses import TRACKER_PORT, Endpoint, parse_networks
+from videoteca_core.logs import configure_logging
 from videoteca_core.text import printable
 
 _database_option = click.option(
