@@ -60,8 +60,13 @@ def _download(
         _done, error = peer_access.try_each(settings, videos, enqueue)
         if not queued:
             return (), error
+        asked = {each.download_id: each for each in queued}.values()
+        here = tuple(each for each in asked if each.state is DownloadState.DONE)
+        coming = [each for each in asked if each.state is not DownloadState.DONE]
+        if not coming:
+            return here, error
         with display(as_json=settings.as_json) as shown:
-            return follow(control, queued, shown), error
+            return here + follow(control, coming, shown), error
     except KeyboardInterrupt:
         if queued:
             output.note(stays)

@@ -49,6 +49,8 @@ def test_without_a_peer_the_download_runs_in_the_foreground(
     ]
     assert percents == list(range(10, 101, 10))
     assert f"done: {received}" in downloaded.out
+    (told,) = bruno.run("download", "ana/clip.mp4").out.splitlines()
+    assert told == f"'clip.mp4' (5.1 MB) is here already: {received}."
     assert bruno.run("verify").out.startswith("intact: ")
 
 
