@@ -117,12 +117,18 @@ class Announcer:
             await self._sleep(_PENDING_SECONDS if soon else lease.seconds / 3, version)
 
     async def leave(self) -> None:
-        """End the lease, if there is one; a tracker that is away ends it by itself."""
+        """End the lease, if there is one, and first tell what was shared in the last moment.
+
+        A tracker that is away ends the lease by itself.
+        """
         async with self._busy:  # a renewal that is under way would undo it
             if self.standing.lease is None or self.standing.problem:
                 return
             try:
-                await asyncio.to_thread(self._link.client().leave)
+                client, new = self._link.client(), self._not_published()
+                if new:
+                    await asyncio.to_thread(client.publish, new)
+                await asyncio.to_thread(client.leave)
             except VideotecaError as error:
                 _log.warning("left without a word", reason=error.reason, problem=str(error))
 
@@ -144,7 +150,7 @@ class Announcer:
             await asyncio.to_thread(client.publish, tuple(shared.values()), replaces_all=True)
             _log.info("published", videos=len(shared), anew=True)
         else:
-            new = tuple(each for each in shared.values() if self._published.get(each.name) != each)
+            new = self._not_published()
             gone = tuple(name for name in self._published if name not in shared)
             if new:
                 await asyncio.to_thread(client.publish, new)
@@ -153,6 +159,10 @@ class Announcer:
                 await asyncio.to_thread(client.withdraw, gone)
                 _log.info("withdrawn", videos=len(gone), names=_few(gone))
         self._published = shared
+
+    def _not_published(self) -> tuple[Holding, ...]:
+        shared = self._library.holdings()
+        return tuple(each for each in shared if self._published.get(each.name) != each)
 
     def _registration(self, name: str, claim_code: str = "") -> Registration:
         return Registration(

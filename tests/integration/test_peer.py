@@ -236,6 +236,13 @@ def test_a_stopped_peer_is_offered_no_more_at_once(tmp_path: Path, tracker: Endp
         assert client.info().videos[0].online == 0
 
 
+def test_what_is_shared_in_the_last_moment_is_told(tmp_path: Path, tracker: Endpoint) -> None:
+    with running_peer(config(tmp_path, tracker)) as ana:
+        eventually(lambda: ana.status().registered)
+        share(ana, tmp_path / "ana" / "shared" / "clip.mp4")
+    assert names_at(tracker, token_of(tmp_path / "ana")) == ["clip.mp4"]
+
+
 def test_paths_that_are_not_utf8_are_told_escaped(tmp_path: Path, tracker: Endpoint) -> None:
     odd = tmp_path / os.fsdecode(b"odd\xff")
     odd.mkdir()
