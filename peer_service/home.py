@@ -14,6 +14,7 @@ from typing import IO
 
 from peer_service.durable import disk_errors
 from videoteca_core.errors import FolderUnusable, HomeBusy, NoPeerRunning
+from videoteca_core.text import N_
 
 _MAX_SOCKET_BYTES = 100  # a Unix domain socket's path has 104 bytes on macOS, 108 on Linux
 
@@ -123,7 +124,7 @@ def make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.stat(follow_symlinks=folder.parent != Path(tempfile.gettempdir()))
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-            raise FolderUnusable(path=folder, detail="it belongs to somebody else")
+            raise FolderUnusable(path=folder, detail=N_("it belongs to somebody else"))
         folder.chmod(0o700)
     except OSError as error:
         raise FolderUnusable(path=folder, detail=error.strerror) from error

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from videoteca_core.errors import InvalidAddress
+from videoteca_core.text import N_
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IpNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -26,10 +27,10 @@ def ip_address(host: str) -> IpAddress:
     try:
         address = ipaddress.ip_address(host)
     except ValueError as error:
-        raise InvalidAddress(address=host, problem="not an IP address") from error
+        raise InvalidAddress(address=host, problem=N_("not an IP address")) from error
     if isinstance(address, ipaddress.IPv6Address):
         if address.scope_id:
-            raise InvalidAddress(address=host, problem="it has a zone")
+            raise InvalidAddress(address=host, problem=N_("it has a zone"))
         return address.ipv4_mapped or address
     return address
 
@@ -54,7 +55,7 @@ class Endpoint:
             InvalidAddress: the host is no IP literal, or the port not 0 to 65535.
         """
         if not 0 <= port <= 65_535:
-            raise InvalidAddress(address=f"{host}:{port}", problem="the port is not 0 to 65535")
+            raise InvalidAddress(address=f"{host}:{port}", problem=N_("the port is not 0 to 65535"))
         return cls(str(ip_address(host)), port)
 
     @classmethod
@@ -75,7 +76,7 @@ class Endpoint:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise InvalidAddress(address=text, problem="the name can't be resolved") from error
+            raise InvalidAddress(address=text, problem=N_("the name can't be resolved")) from error
         families = sorted(found, key=lambda entry: entry[0] != socket.AF_INET)
         return cls.of(str(families[0][4][0]).partition("%")[0], port)
 
@@ -98,14 +99,14 @@ def _split(text: str, default_port: int) -> tuple[str, int]:
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         if not bracket or (rest and not rest.startswith(":")):
-            raise InvalidAddress(address=text, problem="write [IPv6]:PORT")
+            raise InvalidAddress(address=text, problem=N_("write [IPv6]:PORT"))
         port = rest[1:] if rest else port
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     if not host:
-        raise InvalidAddress(address=text, problem="the host is missing")
+        raise InvalidAddress(address=text, problem=N_("the host is missing"))
     if not (port.isascii() and port.isdigit() and len(port) <= 5):
-        raise InvalidAddress(address=text, problem="the port is not 0 to 65535")
+        raise InvalidAddress(address=text, problem=N_("the port is not 0 to 65535"))
     return host, int(port)
 
 
@@ -120,7 +121,7 @@ def parse_networks(texts: Sequence[str]) -> tuple[IpNetwork, ...]:
         try:
             networks.append(ipaddress.ip_network(text))
         except ValueError as error:
-            raise InvalidAddress(address=text, problem="not an IP network") from error
+            raise InvalidAddress(address=text, problem=N_("not an IP network")) from error
     return tuple(networks)
 
 

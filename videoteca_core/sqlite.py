@@ -103,7 +103,7 @@ def _check_header(path: Path, application_id: int) -> None:
     if not header.startswith(_MAGIC):
         raise DatabaseForeign(path=path)
     if len(header) < 100:
-        raise DatabaseCorrupt(path=path, detail="it is cut off")
+        raise DatabaseCorrupt(path=path, detail=N_("it is cut off"))
     if int.from_bytes(header[68:72], "big") not in (0, application_id):
         raise DatabaseForeign(path=path)
 
@@ -126,6 +126,6 @@ def _make_durable(connection: sqlite3.Connection, path: Path) -> None:
     """Only once the database is known to be ours: the journal mode is written into the file."""
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":
-        raise FileUnreadable(path=path, detail="it can't be written")
+        raise FileUnreadable(path=path, detail=N_("it can't be written"))
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")

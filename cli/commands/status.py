@@ -8,6 +8,7 @@ from cli import failures, framework, output, peer_access
 from cli.settings import Settings
 from cli.words import word
 from peer_service.status import PeerStatus
+from videoteca_core.catalogue import Reachability
 from videoteca_core.text import printable
 
 
@@ -40,13 +41,20 @@ def status_text(status: PeerStatus) -> str:
     return "\n".join(lines)
 
 
+def _reachable(status: PeerStatus) -> str:
+    at_home = status.endpoint is not None and status.endpoint.is_loopback
+    if at_home and status.reachability is Reachability.PROVED:
+        return _("from this machine only: give --tracker the tracker's address in the network")
+    return word(status.reachability.value)
+
+
 def _facts(status: PeerStatus) -> Iterator[tuple[str, str]]:
     yield _("name"), printable(status.name) or "-"
     yield _("tracker"), status.tracker
     problem = failures.in_our_language(status.problem_reason, status.problem_fields, status.problem)
     yield _("registered"), _("yes") if status.registered else _("no: {why}").format(why=problem)
     yield _("address"), str(status.endpoint or "-")
-    yield _("reachable"), word(status.reachability.value)
+    yield _("reachable"), _reachable(status)
     for folder in status.shared_folders:
         yield _("shared folder"), printable(folder)
     yield _("received folder"), printable(status.received_folder)

@@ -176,13 +176,23 @@ def test_a_list_of_choices_arrives_whole() -> None:
             id="a status of another code",
         ),
         pytest.param(FailedCall(code_pb2.INTERNAL, "m"), id="no details"),
-        pytest.param(FailedCall(code_pb2.UNIMPLEMENTED, ""), id="no message"),
+        pytest.param(FailedCall(code_pb2.DATA_LOSS, ""), id="no message"),
     ],
 )
 def test_what_contradicts_itself_is_a_failure_of_the_other_side(call: FailedCall) -> None:
     back = from_rpc_error(call, "peer", THERE)
     assert isinstance(back, RemoteFailure)
     assert back.fields == {"code": call.code().name, "detail": call.details() or call.code().name}
+
+
+def test_a_peer_where_a_tracker_should_be_is_no_tracker() -> None:
+    back = from_rpc_error(
+        FailedCall(code_pb2.UNIMPLEMENTED, "Method not found!"), "tracker", "10.0.0.2:1030"
+    )
+    assert isinstance(back, Unreachable)
+    assert str(back) == (
+        "No tracker answers at 10.0.0.2:1030 (what listens there is something else)."
+    )
 
 
 def test_details_that_are_no_message_are_a_failure_of_the_other_side() -> None:

@@ -12,7 +12,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from videoteca_core import errors
-from videoteca_core.text import encodable, printable
+from videoteca_core.text import N_, encodable, printable
 
 DOMAIN: Final = "videoteca"
 
@@ -115,6 +115,9 @@ def from_rpc_error(
     if error.code() in _GONE:
         cause = detail.rpartition(": ")[2]  # before it gRPC tells the way there
         return errors.Unreachable(what=what, address=address, detail=cause)
+    if error.code() is grpc.StatusCode.UNIMPLEMENTED:  # a peer where a tracker should be, say
+        foreign = N_("what listens there is something else")
+        return errors.Unreachable(what=what, address=address, detail=foreign)
     return errors.RemoteFailure(code=error.code().name, detail=detail)
 
 
