@@ -17,7 +17,7 @@ SOURCES := videoteca_core tracker_service peer_service cli tests benchmarks tool
 .PHONY: help demo test check check-stubs check-translations format generate translations bench lock clean
 
 help: ## Show these targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "%-14s%s\n", $$1, $$2 }'
 
 demo: $(RUN_ENV)/ready ## Run a tracker and two peers here and share a video (VIDEO=path)
 	@$(RUN)/videoteca demo $(if $(VIDEO),"$(VIDEO)")
