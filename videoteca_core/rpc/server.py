@@ -1,9 +1,11 @@
 """The life of a gRPC server: options, errors, health, reflection, binding, graceful stop."""
 
+import asyncio
 import contextlib
 import errno
 import os
 import socket
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn, TypeAlias
@@ -30,6 +32,8 @@ from videoteca_core.rpc.status import to_status
 from videoteca_core.text import N_
 
 _log: Final = structlog.get_logger()
+_END_SECONDS: Final = 1.0
+_SETTLE_SECONDS: Final = 0.05
 # Quoted: only for type checkers does grpc's class take type arguments.
 _Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 _Parse: TypeAlias = Callable[[bytes], Any] | None
@@ -48,7 +52,9 @@ class Server:
     """
 
     def __init__(self, services: Sequence[str] = ()) -> None:
-        self.grpc = grpc.aio.server(interceptors=[_ErrorInterceptor()], options=SERVER_OPTIONS)
+        self._calls: weakref.WeakSet[asyncio.Task[Any]] = weakref.WeakSet()
+        interceptor = _ErrorInterceptor(self._calls)
+        self.grpc = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
         self._services = services
         self._health = health.aio.HealthServicer()
 
@@ -87,6 +93,10 @@ class Server:
         if self._services:
             await self._health.enter_graceful_shutdown()
         await self.grpc.stop(grace_seconds)
+        # Calls that it cut off need a moment more; the end of the loop would let them print.
+        if self._calls:
+            await asyncio.wait(self._calls, timeout=_END_SECONDS)
+            await asyncio.sleep(_SETTLE_SECONDS)
 
 
 def _check_free(where: Endpoint) -> None:
@@ -126,11 +136,21 @@ def bearer_token(context: grpc.aio.ServicerContext[Any, Any]) -> str:
 
 
 class _ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Answers VideotecaErrors with their status, and anything else without its details."""
+    """Answers VideotecaErrors with their status, and anything else without its details.
+
+    Args:
+        calls: where to note the tasks of the calls.
+    """
+
+    def __init__(self, calls: "weakref.WeakSet[asyncio.Task[Any]]") -> None:
+        self._calls = calls
 
     async def intercept_service(
         self, continuation: _Continuation, details: grpc.HandlerCallDetails
     ) -> _Handler:
+        task = asyncio.current_task()
+        assert task
+        self._calls.add(task)
         handler = await continuation(details)
         if handler is None or details.method.startswith("/grpc."):
             return handler
