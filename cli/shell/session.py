@@ -219,7 +219,7 @@ class Session:
                 with self._watcher.speaking:
                     download, already_queued = ask_for(video, self._control.enqueue)
                     output.say(queued_text(download, already_queued=already_queued))
-            except Unreachable:
+            except (NotRegistered, Unreachable):
                 raise
             except VideotecaError as error:
                 output.say(error.message(_))

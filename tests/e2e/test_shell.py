@@ -22,6 +22,7 @@ def test_a_whole_session(ana: Machine, machine_of: MachineOf) -> None:
         "info",
         "videos mine2.mp4",
         "INSC ana 127.0.0.1 1030",
+        "descargar clip.mp4",
         "insc",
         "insc lola 127.0.0.1 port",
         "Insc lola",
@@ -49,7 +50,7 @@ def test_a_whole_session(ana: Machine, machine_of: MachineOf) -> None:
     assert ended.code == 0, ended
     assert ended.err == ""
     out = ended.out
-    assert out.count("Register first: insc NAME") == 2
+    assert out.count("Register first: insc NAME") == 3
     assert "The name 'ana' is taken" in out
     assert out.count("Wrong format; it is: insc NAME [IP [PORT]]") == 2
     assert "Registered as 'lola'." in out
