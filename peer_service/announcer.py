@@ -1,6 +1,7 @@
 """Keeps the tracker told: renews the lease, publishes what is shared, withdraws what is not."""
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ _FIRST_RETRY_SECONDS: Final = 0.5
 _LAST_RETRY_SECONDS: Final = 5.0
 _PENDING_SECONDS: Final = 1.0  # the tracker dials back after Register: ask soon what came of it
 _PENDING_ASKS: Final = 5
+_TOLD_SECONDS: Final = 5.0
 _GATHER_SECONDS: Final = 0.25  # a change seldom comes alone: each telling costs a look at all
 
 
@@ -66,6 +68,7 @@ class Announcer:
         self._host, instance.port = host, port
         self._published: dict[str, Holding] = {}
         self._wake = asyncio.Event()
+        self._news = asyncio.Condition()
         self._busy = asyncio.Lock()
         self.standing = Standing(problem=NotRegistered())
 
@@ -93,6 +96,14 @@ class Announcer:
         self._wake.set()
         return lease
 
+    async def told(self, holding: Holding) -> None:
+        """Wait until the tracker knows a holding; not for one that is away, and not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_TOLD_SECONDS), self._news:
+                await self._news.wait_for(
+                    lambda: self.standing.problem or self._published.get(holding.name) == holding
+                )
+
     async def run(self) -> None:
         """Renew and publish until cancelled."""
         retry, asks = _FIRST_RETRY_SECONDS, 0
@@ -108,6 +119,7 @@ class Announcer:
                 if self.standing.problem is None or self.standing.problem.reason != error.reason:
                     _log.warning("not registered", reason=error.reason, problem=str(error))
                 self.standing = Standing(self.standing.lease, error)
+                await self._tell_news()
                 await self._sleep(retry)
                 retry = min(2 * retry, _LAST_RETRY_SECONDS)
                 continue
@@ -125,7 +137,7 @@ class Announcer:
             if self.standing.lease is None or self.standing.problem:
                 return
             try:
-                client, new = self._link.client(), self._not_published()
+                client, new = self._link.client(), self._not_published(self._library.holdings())
                 if new:
                     await asyncio.to_thread(client.publish, new)
                 await asyncio.to_thread(client.leave)
@@ -150,7 +162,7 @@ class Announcer:
             await asyncio.to_thread(client.publish, tuple(shared.values()), replaces_all=True)
             _log.info("published", videos=len(shared), anew=True)
         else:
-            new = self._not_published()
+            new = self._not_published(shared.values())
             gone = tuple(name for name in self._published if name not in shared)
             if new:
                 await asyncio.to_thread(client.publish, new)
@@ -159,9 +171,13 @@ class Announcer:
                 await asyncio.to_thread(client.withdraw, gone)
                 _log.info("withdrawn", videos=len(gone), names=_few(gone))
         self._published = shared
+        await self._tell_news()
 
-    def _not_published(self) -> tuple[Holding, ...]:
-        shared = self._library.holdings()
+    async def _tell_news(self) -> None:
+        async with self._news:
+            self._news.notify_all()
+
+    def _not_published(self, shared: Iterable[Holding]) -> tuple[Holding, ...]:
         return tuple(each for each in shared if self._published.get(each.name) != each)
 
     def _registration(self, name: str, claim_code: str = "") -> Registration:

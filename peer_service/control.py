@@ -64,6 +64,8 @@ class ControlServicer(ControlBase):
         try:
             async for progress in self._library.share(Path(request.path)):
                 holding = progress.holding
+                if holding:
+                    await self._announcer.told(holding)
                 yield pb.ShareResponse(
                     hashed_bytes=progress.hashed_bytes,
                     size_bytes=progress.size_bytes,

@@ -38,6 +38,11 @@ class IdentityStore:
             ).fetchone()
         return Identity(*row) if row else None
 
+    def forget(self) -> None:
+        """Have no identity, as before the first registration was tried."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM identity")
+
     def former(self, tracker_id: str) -> Identity | None:
         """The identity at a tracker where this peer was before."""
         with self._database.transaction() as connection:

@@ -9,7 +9,13 @@ from peer_service.identity import Identity, IdentityStore
 from tracker_service.client import TrackerClient
 from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import Lease, Registration
-from videoteca_core.errors import NotRegistered, OtherTracker
+from videoteca_core.errors import (
+    ClaimRefused,
+    InvalidInput,
+    NameTaken,
+    NotRegistered,
+    OtherTracker,
+)
 from videoteca_core.identity import new_token
 
 
@@ -48,7 +54,7 @@ class TrackerLink:
         Raises:
             VideotecaError: as ``Tracker.Register`` answers.
         """
-        known = self.identity
+        before = known = self.identity
         if known and known.tracker_id:
             try:
                 return self._register(known, registration)
@@ -60,7 +66,14 @@ class TrackerLink:
         else:
             known = self._new(registration, tracker_id="")
         self._identities.save(known)
-        return self._register(known, registration)
+        try:
+            return self._register(known, registration)
+        except (InvalidInput, NameTaken, ClaimRefused):  # an answer: the name is not ours
+            if before:
+                self._identities.save(before)
+            else:
+                self._identities.forget()
+            raise
 
     def renew(self, registration: Registration) -> Lease:
         """Register again: under the known token, at the known tracker only.

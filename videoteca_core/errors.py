@@ -338,7 +338,10 @@ class Unreachable(Unavailable):
     """Nothing answers there. Fields: what (tracker, peer), address, detail."""
 
     reason = "UNREACHABLE"
-    text = N_("No {what} answers at {address} ({detail}).")
+    text = N_(
+        "No {what} answers at {address} ({detail}). Check the address, that it runs there, and "
+        "that no firewall is between."
+    )
 
 
 class NoSourceOnline(Unavailable):

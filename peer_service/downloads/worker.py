@@ -222,6 +222,7 @@ class DownloadWorker:
         ]
 
     def _tell(self, finished: Finished) -> None:
+        _log.info("downloaded", path=str(finished.path), video_id=finished.manifest.video_id)
         try:
             self._on_done(finished.path, finished.manifest)
         except VideotecaError as error:  # it is done all the same

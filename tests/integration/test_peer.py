@@ -116,6 +116,24 @@ def test_a_name_is_its_owners_and_a_refused_one_changes_nothing(
         assert ana.status().name == "ana"
 
 
+def test_a_first_name_that_is_refused_leaves_no_trace(tmp_path: Path, tracker: Endpoint) -> None:
+    nameless = replace(config(tmp_path, tracker, "bruno"), name="")
+    with running_peer(config(tmp_path, tracker)), running_peer(nameless) as bruno:
+        with pytest.raises(NameTaken):
+            bruno.enroll("ana")
+        assert bruno.status().name == ""
+        assert bruno.enroll("bruno")
+
+
+def test_what_was_shared_is_known_at_once(tmp_path: Path, tracker: Endpoint) -> None:
+    with running_peer(config(tmp_path, tracker)) as ana:
+        eventually(lambda: ana.status().registered)
+        for number in range(5):
+            share(ana, tmp_path / "ana" / "shared" / f"{number}.mp4")
+            token = token_of(tmp_path / "ana")
+            assert f"{number}.mp4" in names_at(tracker, token)
+
+
 def test_a_peer_started_with_a_taken_name_says_so_and_does_not_run(
     tmp_path: Path, tracker: Endpoint
 ) -> None:

@@ -70,7 +70,7 @@ def spanish(text: str) -> str:
         "'{name}' can't be used as a name: {problem}.": "'{name}' no sirve de nombre: {problem}.",
         "it is empty": "está vacío",
         "running": "en curso",
-        "No {what} answers at {address} ({detail}).": (
+        Unreachable.text: (
             "Ningún {what} contesta en {address} ({detail})."
         ),
         "peer": "par",

@@ -190,7 +190,7 @@ def test_a_peer_where_a_tracker_should_be_is_no_tracker() -> None:
         FailedCall(code_pb2.UNIMPLEMENTED, "Method not found!"), "tracker", "10.0.0.2:1030"
     )
     assert isinstance(back, Unreachable)
-    assert str(back) == (
+    assert str(back).startswith(
         "No tracker answers at 10.0.0.2:1030 (what listens there is something else)."
     )
 
