@@ -1,7 +1,7 @@
-"""The transfer of a peer without the rest of it: ``fetch.py HOST:PORT VIDEO_ID NAME FOLDER``.
+"""The transfer of a peer without the rest of it: ``ADDRESS VIDEO_ID NAME FOLDER``.
 
-A program, so that it has a process of its own; prints the seconds from before the first request to
-the source until the file is verified, synced and has its name.
+A program, so that it has a process of its own. Prints the seconds from before the first request to
+the source until the file is verified, synced and has its name, and the CPU seconds meanwhile.
 """
 
 import sys
@@ -22,17 +22,17 @@ class Stopwatch:
     """Starts when the first source is asked, and wants to know nothing else."""
 
     def __init__(self) -> None:
-        self._started: float | None = None
+        self._started: tuple[float, float] | None = None
 
-    @property
-    def seconds(self) -> float:
-        """Since the first request."""
+    def read(self) -> tuple[float, float]:
+        """Seconds and CPU seconds since the first request."""
         assert self._started
-        return time.perf_counter() - self._started
+        seconds, cpu_seconds = self._started
+        return time.perf_counter() - seconds, time.process_time() - cpu_seconds
 
     def fetching_from(self, candidate: Candidate) -> None:  # noqa: ARG002 - the Observer's
         """A source is asked."""
-        self._started = self._started or time.perf_counter()
+        self._started = self._started or (time.perf_counter(), time.process_time())
 
     def verified(self, count: int) -> None:
         """Bytes came."""
@@ -55,7 +55,7 @@ def main(source: str, video_id: str, name: str, folder: str) -> None:
         observer=stopwatch,
         stop=threading.Event(),
     ).run()
-    print(stopwatch.seconds)
+    print(*stopwatch.read())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What a measurement is: contenders that take turns, their samples, and medians of those."""
 
 import statistics
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -119,6 +120,7 @@ def interleave(
     runs: int,
     *,
     after_each: Callable[[str, Sample], None],
+    rest_seconds: float = 0.0,
 ) -> None:
     """Let the contenders take turns: each once to warm up, which does not count, then each in turn.
 
@@ -127,12 +129,14 @@ def interleave(
         contenders: in the order of their turns.
         runs: how many turns each has that count.
         after_each: told of each run that counts.
+        rest_seconds: to wait before each run, so that all find the machine alike.
     """
     for contender in contenders:
         contender.run()
         measurement.samples[contender.name] = []
     for _turn in range(runs):
         for contender in contenders:
+            time.sleep(rest_seconds)
             sample = contender.run()
             measurement.samples[contender.name].append(sample)
             after_each(contender.name, sample)

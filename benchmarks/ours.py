@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from benchmarks.files import take_away
 from benchmarks.measure import Metric, Sample
-from benchmarks.processes import VIDEOTECA, Finished, ProgramFailed, Server, run, serving
+from benchmarks.processes import ROOT, VIDEOTECA, Finished, ProgramFailed, Server, run, serving
 
 _READY_SECONDS: Final = 120.0
 
@@ -110,14 +110,16 @@ class Transfer:
     def run(self) -> Sample:
         """Download once."""
         video = self._sharing.video
-        words = [self._sharing.endpoint, self._sharing.video_id, video.name, str(self._folder)]
-        program = Path(__file__).with_name("fetch.py")
+        words = [self._sharing.endpoint, self._sharing.video_id, video.name]
+        command = [sys.executable, "-m", "benchmarks.fetch", *words, str(self._folder)]
         before = self._sharing.server.cpu_seconds()
-        done = run([sys.executable, "-P", str(program), *words], cwd=self._folder)
+        done = run(command, cwd=ROOT)
         take_away(self._folder / video.name, video.stat().st_size)
+        seconds, cpu_seconds = map(float, done.output.split())
         return {
-            Metric.TRANSFER_SECONDS: float(done.output),
             **_costs(done, self._sharing.server, before),
+            Metric.TRANSFER_SECONDS: seconds,
+            Metric.CLIENT_CPU_SECONDS: cpu_seconds,
         }
 
 
