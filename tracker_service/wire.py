@@ -1,5 +1,7 @@
 """The messages that a tracker and its callers exchange, to and from plain records."""
 
+from collections.abc import Iterable, Iterator
+
 from videoteca.v1 import videoteca_pb2 as pb
 from videoteca_core.catalogue import (
     InfoPage,
@@ -10,6 +12,7 @@ from videoteca_core.catalogue import (
     VideoQuery,
     VideoSummary,
 )
+from videoteca_core.errors import InvalidInput
 from videoteca_core.rpc.wire import (
     endpoint_from_wire,
     endpoint_to_wire,
@@ -136,23 +139,24 @@ def located_to_wire(video: LocatedVideo) -> pb.LocatedVideo:
 
 
 def located_from_wire(message: pb.LocatedVideo) -> LocatedVideo:
-    """The located video of a message.
+    """The located video of a message, without endpoints that are none and states that are none.
 
-    Raises:
-        InvalidAddress: a source's endpoint is not an IP literal and a port.
+    One source that a tracker tells wrongly must not keep us from the others.
     """
     return LocatedVideo(
         name=message.name,
         video_id=message.video_id,
         size_bytes=message.size_bytes,
-        sources=tuple(
-            Source(
-                peer_name=source.peer_name,
-                state=state_from_wire(source.state),
-                endpoints=tuple(map(endpoint_from_wire, source.endpoints)),
-            )
-            for source in message.sources
-        ),
+        sources=tuple(_sources_from_wire(message.sources)),
         owners=tuple(message.owners),
         holders=message.holders,
     )
+
+
+def _sources_from_wire(messages: Iterable[pb.Source]) -> Iterator[Source]:
+    for message in messages:
+        try:
+            endpoints = tuple(map(endpoint_from_wire, message.endpoints))
+            yield Source(message.peer_name, state_from_wire(message.state), endpoints)
+        except InvalidInput:
+            continue

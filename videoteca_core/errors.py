@@ -32,8 +32,9 @@
     │   ├── FileChanged
     │   └── ReaderStalled
     ├── BadSource               a source does not do what the protocol says
-    ├── Unavailable             it can't be reached now
+    ├── Unavailable             it can't be had now
     │   ├── Unreachable
+    │   ├── OutOfOrder
     │   └── NoSourceOnline
     ├── LocalTrouble            something on this machine is in the way
     │   ├── HomeBusy
@@ -341,6 +342,16 @@ class Unreachable(Unavailable):
     text = N_(
         "No {what} answers at {address} ({detail}). Check the address, that it runs there, and "
         "that no firewall is between."
+    )
+
+
+class OutOfOrder(Unavailable):
+    """The other side's disk or database is in trouble, which only its log explains. No fields."""
+
+    reason = "OUT_OF_ORDER"
+    text = N_(
+        "The other side can't do that now: its disk or its database is in trouble. Its log says "
+        "more; tell its operator, or try again later."
     )
 
 

@@ -29,6 +29,7 @@ from videoteca_core.errors import (
     NoUploadSlot,
     Unavailable,
     VideotecaError,
+    VideoUnknown,
 )
 from videoteca_core.manifest import Manifest
 
@@ -212,9 +213,13 @@ class DownloadWorker:
 
     def _candidates(self, download: Download, liars: Container[str]) -> list[Candidate]:
         own_name = self._own_name()
+        try:
+            located = self._locate(VideoQuery(video_id=download.video_id))
+        except VideoUnknown:  # whoever had it took it back, and may bring it again
+            located = ()
         return [
             Candidate(source.peer_name, endpoint)
-            for video in self._locate(VideoQuery(video_id=download.video_id))
+            for video in located
             for source in video.sources
             if source.peer_name != own_name and source.peer_name not in liars
             for endpoint in source.endpoints

@@ -18,7 +18,7 @@ from tests.videos import MIB, located, manifest_of, video_bytes
 from tests.waiting import eventually
 from videoteca.v1 import videoteca_pb2 as pb
 from videoteca_core.addresses import Endpoint
-from videoteca_core.errors import FileUnreadable, NoUploadSlot, Unreachable
+from videoteca_core.errors import FileUnreadable, NoUploadSlot, Unreachable, VideoUnknown
 from videoteca_core.manifest import Manifest
 
 WAITING, RUNNING, PAUSED, DONE, FAILED, CANCELLED = DownloadState
@@ -159,6 +159,15 @@ def test_a_tracker_that_is_away_is_waited_for(mine: Downloading, peer: FakePeer)
     number = queue_up(mine, peer)
     held = mine.wait_for(number, lambda download: download.reason)
     assert (held.state, held.reason) == (WAITING, "UNREACHABLE")
+    mine.tracker_trouble = None
+    mine.wait(number, DONE)
+
+
+def test_a_video_that_everybody_took_back_is_waited_for(mine: Downloading, peer: FakePeer) -> None:
+    mine.tracker_trouble = VideoUnknown(video=MANIFEST.video_id)
+    number = queue_up(mine, peer)
+    held = mine.wait_for(number, lambda download: download.reason)
+    assert (held.state, held.reason, held.failed_tries) == (WAITING, "NO_SOURCE_ONLINE", 0)
     mine.tracker_trouble = None
     mine.wait(number, DONE)
 

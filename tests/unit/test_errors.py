@@ -70,9 +70,7 @@ def spanish(text: str) -> str:
         "'{name}' can't be used as a name: {problem}.": "'{name}' no sirve de nombre: {problem}.",
         "it is empty": "está vacío",
         "running": "en curso",
-        Unreachable.text: (
-            "Ningún {what} contesta en {address} ({detail})."
-        ),
+        Unreachable.text: ("Ningún {what} contesta en {address} ({detail})."),
         "peer": "par",
     }.get(text, text)
 

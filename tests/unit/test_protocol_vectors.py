@@ -141,5 +141,6 @@ def test_the_document_has_each_reason_with_its_code_and_fields() -> None:
 def reasons_of_the_proto() -> set[str]:
     """The words that stand in capitals in the lists of errors and are no gRPC code."""
     proto = (ROOT / "protos/videoteca/v1/videoteca.proto").read_text()
-    listed = re.findall(r"^  //   ([A-Z_]+) ([A-Z_, ]+[A-Z])", proto, re.MULTILINE)
+    lists = r"^(?:  //   |//   - .* with )([A-Z_]+) ([A-Z_, ]+[A-Z])"
+    listed = re.findall(lists, proto, re.MULTILINE)
     return {reason for _, reasons in listed for reason in re.findall(r"[A-Z_]+", reasons)}

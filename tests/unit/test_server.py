@@ -22,6 +22,7 @@ from videoteca_core.errors import (
     FileChanged,
     FileUnreadable,
     InvalidRequest,
+    OutOfOrder,
     PortInUse,
     Unreachable,
     VideotecaError,
@@ -169,7 +170,7 @@ def test_a_stream_can_end_with_an_error() -> None:
     run(scenario)
 
 
-@pytest.mark.parametrize("name", ["bug", "foreign", "disk"])
+@pytest.mark.parametrize("name", ["bug", "foreign"])
 def test_the_cause_of_an_internal_error_is_logged_and_not_told(name: str) -> None:
     async def scenario(_: Server, __: OddPeer, stub: Any) -> None:
         with structlog.testing.capture_logs() as log, pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -179,6 +180,21 @@ def test_the_cause_of_an_internal_error_is_logged_and_not_told(name: str) -> Non
         (entry,) = log
         assert entry["method"] == "/videoteca.v1.Peer/GetManifest"
         assert entry["exc_info"]
+
+    run(scenario)
+
+
+def test_the_troubles_of_a_machine_are_logged_there_and_not_told() -> None:
+    async def scenario(_: Server, __: OddPeer, stub: Any) -> None:
+        with (
+            structlog.testing.capture_logs() as log,
+            pytest.raises(OutOfOrder) as caught,
+            translated("tracker", ANY_PORT),
+        ):
+            await ask(stub, "disk")
+        assert "secret" not in str(caught.value)
+        (entry,) = log
+        assert "/secret/tracker.db" in entry["problem"]
 
     run(scenario)
 

@@ -32,6 +32,8 @@ SERVER_OPTIONS: Final = (
     ("grpc.so_reuseport", 0),
     # Raw connections that never speak HTTP/2 are closed.
     ("grpc.server_handshake_timeout_ms", 5_000),
+    # Connections on which nothing is asked give their descriptors back.
+    ("grpc.max_connection_idle_ms", 300_000),
     # Bounds one client's streams, and the cost of a flood of resets.
     ("grpc.max_concurrent_streams", 128),
 )

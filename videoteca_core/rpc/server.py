@@ -24,6 +24,7 @@ from videoteca_core.errors import (
     InvalidAddress,
     InvalidRequest,
     LocalTrouble,
+    OutOfOrder,
     PortInUse,
     VideotecaError,
 )
@@ -203,8 +204,8 @@ async def _guard(context: Any, method: str) -> AsyncIterator[None]:  # noqa: ANN
     except LocalTrouble as error:
         if caller_address(context) is None:  # this machine's own user
             await _answer(context, error)
-        _log.exception("failed", method=method, caller=context.peer())
-        await _answer(context, InternalError())
+        _log.error("failed", method=method, caller=context.peer(), problem=str(error))
+        await _answer(context, OutOfOrder())
     except VideotecaError as error:
         await _answer(context, error)
     except grpc.aio.AbortError:  # a servicer ended the call itself

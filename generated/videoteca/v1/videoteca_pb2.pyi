@@ -12,6 +12,8 @@ Conventions:
     receives them, 1 to 240 bytes, with the rules of docs/protocol.md.
   - Every error carries one google.rpc.ErrorInfo with domain "videoteca" and
     the reason that is named beside the rpc, and a message for a person.
+  - Besides what is named, every call may fail with UNAVAILABLE OUT_OF_ORDER:
+    the server's disk or database is in trouble, as its log says.
   - Credentials travel as metadata: "authorization: Bearer TOKEN".
 """
 

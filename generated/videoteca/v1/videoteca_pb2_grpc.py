@@ -133,7 +133,7 @@ class TrackerServicer:
         Errors:
         UNAUTHENTICATED NOT_REGISTERED
         INVALID_ARGUMENT INVALID_REQUEST: page_size below 0 or above 1,000, or
-        a query over 240 bytes.
+        a query over 240 bytes or with a NUL.
         INVALID_ARGUMENT INVALID_PAGE_TOKEN
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -145,8 +145,8 @@ class TrackerServicer:
 
         Errors:
         UNAUTHENTICATED NOT_REGISTERED
-        NOT_FOUND VIDEO_UNKNOWN: nobody ever published such a video. A known
-        video whose holders are all offline is an answer with no source.
+        NOT_FOUND VIDEO_UNKNOWN: nobody holds such a video. One whose holders
+        are all offline is an answer with no source.
         INVALID_ARGUMENT INVALID_NAME, INVALID_VIDEO_ID, INVALID_REQUEST
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

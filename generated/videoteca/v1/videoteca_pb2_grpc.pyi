@@ -12,6 +12,8 @@ Conventions:
     receives them, 1 to 240 bytes, with the rules of docs/protocol.md.
   - Every error carries one google.rpc.ErrorInfo with domain "videoteca" and
     the reason that is named beside the rpc, and a message for a person.
+  - Besides what is named, every call may fail with UNAVAILABLE OUT_OF_ORDER:
+    the server's disk or database is in trouble, as its log says.
   - Credentials travel as metadata: "authorization: Bearer TOKEN".
 """
 
@@ -91,7 +93,7 @@ class TrackerStub:
     Errors:
       UNAUTHENTICATED NOT_REGISTERED
       INVALID_ARGUMENT INVALID_REQUEST: page_size below 0 or above 1,000, or
-        a query over 240 bytes.
+        a query over 240 bytes or with a NUL.
       INVALID_ARGUMENT INVALID_PAGE_TOKEN
     """
     Locate: _grpc.UnaryUnaryMultiCallable[_videoteca_pb2.LocateRequest, _videoteca_pb2.LocateResponse]
@@ -99,8 +101,8 @@ class TrackerStub:
 
     Errors:
       UNAUTHENTICATED NOT_REGISTERED
-      NOT_FOUND VIDEO_UNKNOWN: nobody ever published such a video. A known
-        video whose holders are all offline is an answer with no source.
+      NOT_FOUND VIDEO_UNKNOWN: nobody holds such a video. One whose holders
+        are all offline is an answer with no source.
       INVALID_ARGUMENT INVALID_NAME, INVALID_VIDEO_ID, INVALID_REQUEST
     """
 
@@ -155,7 +157,7 @@ class TrackerAsyncStub(TrackerStub):
     Errors:
       UNAUTHENTICATED NOT_REGISTERED
       INVALID_ARGUMENT INVALID_REQUEST: page_size below 0 or above 1,000, or
-        a query over 240 bytes.
+        a query over 240 bytes or with a NUL.
       INVALID_ARGUMENT INVALID_PAGE_TOKEN
     """
     Locate: _aio.UnaryUnaryMultiCallable[_videoteca_pb2.LocateRequest, _videoteca_pb2.LocateResponse]  # type: ignore[assignment]
@@ -163,8 +165,8 @@ class TrackerAsyncStub(TrackerStub):
 
     Errors:
       UNAUTHENTICATED NOT_REGISTERED
-      NOT_FOUND VIDEO_UNKNOWN: nobody ever published such a video. A known
-        video whose holders are all offline is an answer with no source.
+      NOT_FOUND VIDEO_UNKNOWN: nobody holds such a video. One whose holders
+        are all offline is an answer with no source.
       INVALID_ARGUMENT INVALID_NAME, INVALID_VIDEO_ID, INVALID_REQUEST
     """
 
@@ -246,7 +248,7 @@ class TrackerServicer(metaclass=_abc_1.ABCMeta):
         Errors:
           UNAUTHENTICATED NOT_REGISTERED
           INVALID_ARGUMENT INVALID_REQUEST: page_size below 0 or above 1,000, or
-            a query over 240 bytes.
+            a query over 240 bytes or with a NUL.
           INVALID_ARGUMENT INVALID_PAGE_TOKEN
         """
 
@@ -260,8 +262,8 @@ class TrackerServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
           UNAUTHENTICATED NOT_REGISTERED
-          NOT_FOUND VIDEO_UNKNOWN: nobody ever published such a video. A known
-            video whose holders are all offline is an answer with no source.
+          NOT_FOUND VIDEO_UNKNOWN: nobody holds such a video. One whose holders
+            are all offline is an answer with no source.
           INVALID_ARGUMENT INVALID_NAME, INVALID_VIDEO_ID, INVALID_REQUEST
         """
 
