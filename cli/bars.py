@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from cli import output
-from cli.progress import percent, reason_text, time_left
+from cli.narration import percent, reason_text, time_left
 from cli.words import word
 from peer_service.downloads.model import Download, DownloadState
 from videoteca_core.text import printable

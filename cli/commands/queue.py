@@ -8,7 +8,8 @@ import click
 from cli import framework, output, peer_access
 from cli.commands import QUEUE_COMMANDS
 from cli.interruptible import interruptible
-from cli.progress import display, percent, reason_text
+from cli.narration import percent, reason_text
+from cli.progress import display
 from cli.settings import Settings
 from cli.words import word
 from peer_service.control_client import ControlClient

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from gettext import gettext as _
 
 from cli import failures, output
-from cli.progress import Narrator
+from cli.narration import Narrator
 from peer_service.control_client import ControlClient
 from peer_service.downloads.model import Download, DownloadState
 from peer_service.status import PeerStatus

@@ -2,7 +2,8 @@ from dataclasses import replace
 
 import pytest
 
-from cli.progress import Narrator, failure_of, percent, time_left
+from cli.narration import Narrator, percent, time_left
+from cli.progress import failure_of
 from peer_service.downloads.model import Download, DownloadState
 from videoteca_core.errors import BadSource, NoSourceOnline, NotFound, VideoUnknown
 
