@@ -9,7 +9,7 @@ from typing import Final
 
 from benchmarks import machine, report, startup, transfer
 from benchmarks.measure import Measurement
-from benchmarks.processes import ROOT
+from benchmarks.processes import ROOT, ProgramFailed
 
 _SHARED_MEMORY: Final = Path("/dev/shm")
 _DISK: Final = ROOT / "build"
@@ -27,7 +27,10 @@ def main() -> None:
     measurements = []
     for measure in _plan(options):
         neighbours = machine.Neighbours()
-        measurement = measure()
+        try:
+            measurement = measure()
+        except ProgramFailed as failure:
+            sys.exit(str(failure))
         measurement.others = neighbours.share()
         measurements.append(measurement)
         print("\n" + report.as_text(measurement) + "\n", flush=True)
