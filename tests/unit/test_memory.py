@@ -22,7 +22,7 @@ def test_the_thresholds_are_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(ctypes, "CDLL", lambda _: fake)
     memory.keep_freed_memory()
-    assert calls == [(-1, 32 << 20), (-3, 8 << 20)]
+    assert calls == [(-1, 32 << 20), (-3, 8 << 20), (-8, 2)]
 
 
 def test_nothing_is_done_where_there_is_no_glibc(monkeypatch: pytest.MonkeyPatch) -> None:
