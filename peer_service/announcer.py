@@ -96,12 +96,15 @@ class Announcer:
         self._wake.set()
         return lease
 
-    async def told(self, holding: Holding) -> None:
-        """Wait until the tracker knows a holding; not for one that is away, and not for long."""
+    async def told(self, name: str, holding: Holding | None) -> None:
+        """Wait until the tracker knows what is shared under a name, none for nothing.
+
+        Not for a tracker that is away, and not for long.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TOLD_SECONDS), self._news:
                 await self._news.wait_for(
-                    lambda: self.standing.problem or self._published.get(holding.name) == holding
+                    lambda: self.standing.problem or self._published.get(name) == holding
                 )
 
     async def run(self) -> None:
@@ -129,7 +132,7 @@ class Announcer:
             await self._sleep(_PENDING_SECONDS if soon else lease.seconds / 3, version)
 
     async def leave(self) -> None:
-        """End the lease, if there is one, and first tell what was shared in the last moment.
+        """End the lease, if there is one, and first tell what changed in the last moment.
 
         A tracker that is away ends the lease by itself.
         """
@@ -137,10 +140,8 @@ class Announcer:
             if self.standing.lease is None or self.standing.problem:
                 return
             try:
-                client, new = self._link.client(), self._not_published(self._library.holdings())
-                if new:
-                    await asyncio.to_thread(client.publish, new)
-                await asyncio.to_thread(client.leave)
+                await self._publish_changes()
+                await asyncio.to_thread(self._link.client().leave)
             except VideotecaError as error:
                 _log.warning("left without a word", reason=error.reason, problem=str(error))
 
@@ -156,29 +157,31 @@ class Announcer:
         return lease
 
     async def _publish(self, lease: Lease) -> None:
-        shared = {holding.name: holding for holding in self._library.holdings()}
-        client = self._link.client()
-        if lease.holdings_digest != holdings_digest(self._published.values()):
-            await asyncio.to_thread(client.publish, tuple(shared.values()), replaces_all=True)
-            _log.info("published", videos=len(shared), anew=True)
+        if lease.holdings_digest == holdings_digest(self._published.values()):
+            await self._publish_changes()
         else:
-            new = self._not_published(shared.values())
-            gone = tuple(name for name in self._published if name not in shared)
-            if new:
-                await asyncio.to_thread(client.publish, new)
-                _log.info("published", videos=len(new), names=_few(each.name for each in new))
-            if gone:
-                await asyncio.to_thread(client.withdraw, gone)
-                _log.info("withdrawn", videos=len(gone), names=_few(gone))
-        self._published = shared
+            shared = self._library.holdings()
+            await asyncio.to_thread(self._link.client().publish, shared, replaces_all=True)
+            self._published = {holding.name: holding for holding in shared}
+            _log.info("published", videos=len(shared), anew=True)
         await self._tell_news()
+
+    async def _publish_changes(self) -> None:
+        shared = {holding.name: holding for holding in self._library.holdings()}
+        new = tuple(each for each in shared.values() if self._published.get(each.name) != each)
+        gone = tuple(name for name in self._published if name not in shared)
+        client = self._link.client()
+        if new:
+            await asyncio.to_thread(client.publish, new)
+            _log.info("published", videos=len(new), names=_few(each.name for each in new))
+        if gone:
+            await asyncio.to_thread(client.withdraw, gone)
+            _log.info("withdrawn", videos=len(gone), names=_few(gone))
+        self._published = shared
 
     async def _tell_news(self) -> None:
         async with self._news:
             self._news.notify_all()
-
-    def _not_published(self, shared: Iterable[Holding]) -> tuple[Holding, ...]:
-        return tuple(each for each in shared if self._published.get(each.name) != each)
 
     def _registration(self, name: str, claim_code: str = "") -> Registration:
         return Registration(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from peer_service import announcer
 from peer_service.control_client import ControlClient
 from peer_service.database import PeerDatabase
 from peer_service.identity import IdentityStore
@@ -132,6 +133,28 @@ def test_what_was_shared_is_known_at_once(tmp_path: Path, tracker: Endpoint) -> 
             share(ana, tmp_path / "ana" / "shared" / f"{number}.mp4")
             token = token_of(tmp_path / "ana")
             assert f"{number}.mp4" in names_at(tracker, token)
+
+
+def test_what_was_withdrawn_is_gone_at_once(tmp_path: Path, tracker: Endpoint) -> None:
+    with running_peer(config(tmp_path, tracker)) as ana:
+        share(ana, tmp_path / "ana" / "shared" / "clip.mp4")
+        ana.unshare(["clip.mp4"])
+        assert names_at(tracker, token_of(tmp_path / "ana")) == []
+
+
+def test_what_disappeared_in_the_last_moment_is_taken_back_on_leaving(
+    tmp_path: Path, tracker: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with running_peer(config(tmp_path, tracker)) as ana:
+        path = tmp_path / "ana" / "shared" / "clip.mp4"
+        share(ana, path)
+        token = token_of(tmp_path / "ana")
+        assert names_at(tracker, token) == ["clip.mp4"]
+        monkeypatch.setattr(announcer, "_GATHER_SECONDS", 60)
+        path.unlink()
+        eventually(lambda: not ana.status().shared)
+        assert names_at(tracker, token) == ["clip.mp4"]
+    assert names_at(tracker, token) == []
 
 
 def test_a_peer_started_with_a_taken_name_says_so_and_does_not_run(
