@@ -1,7 +1,7 @@
 """Asks the peer on this machine: the command line's half of Control."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -12,7 +12,7 @@ from peer_service.status import PeerStatus
 from videoteca.v1 import control_pb2 as pb
 from videoteca.v1.control_pb2_grpc import ControlStub
 from videoteca_core.catalogue import Holding, VideoQuery
-from videoteca_core.errors import FileUnreadable
+from videoteca_core.errors import FileUnreadable, Unreachable
 from videoteca_core.names import valid_name
 from videoteca_core.rpc.channel import UNARY_TIMEOUT_SECONDS, blocking_channel
 from videoteca_core.rpc.status import translated
@@ -42,6 +42,7 @@ class ControlClient:
         self._socket = socket
         self._channel = blocking_channel(socket)
         self._stub = ControlStub(self._channel)
+        self._closed = False
 
     def status(self) -> PeerStatus:
         """How the peer is."""
@@ -159,6 +160,7 @@ class ControlClient:
 
     def close(self) -> None:
         """Close the connection."""
+        self._closed = True
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -167,5 +169,12 @@ class ControlClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _errors(self) -> AbstractContextManager[None]:
-        return translated("peer", self._socket)
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        with translated("peer", self._socket):
+            try:
+                yield
+            except ValueError as error:  # what gRPC says of a channel that another thread closed
+                if not self._closed:
+                    raise
+                raise Unreachable(what="peer", address=self._socket, detail="closed") from error

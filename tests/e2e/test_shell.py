@@ -37,12 +37,12 @@ def test_a_whole_session(ana: Machine, machine_of: MachineOf) -> None:
         "locate clip.mp4",
         "descargar",
         "descargar nowhere.mp4",
-        "DESCARGAR clip.mp4",
         "cola",
         "cola nonsense 1",
         "estado",
         "retirar mine2.mp4",
         "ayuda",
+        "DESCARGAR clip.mp4",
     )
 
     ended = lola.run("shell", "--listen", ANY_PORT, typed=typed)

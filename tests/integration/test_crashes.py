@@ -92,13 +92,14 @@ def test_killed_at_any_time_it_goes_on_from_what_counts(tmp_path: Path) -> None:
         peer.alter = slowly
         notes = folder / ".videoteca" / f"{peer.manifest.video_id}.progress"
 
-        def noted_since(time_ns: int) -> bool:
-            return notes.exists() and notes.stat().st_mtime_ns > time_ns
+        def noted_since(time_ns: int, fetches: int) -> bool:
+            fetching = len(peer.fetches) > fetches  # reopening notes something too
+            return fetching and notes.exists() and notes.stat().st_mtime_ns > time_ns
 
-        for _ in range(3):
+        for number in range(3):
             before = notes.stat().st_mtime_ns if notes.exists() else 0
             with process(tmp_path, folder, peer) as running:
-                eventually(partial(noted_since, before))
+                eventually(partial(noted_since, before, number))
                 time.sleep(chance.uniform(0, 0.3))  # anywhere between two notes
                 running.kill()
         starts = [offset for offset, _ in peer.fetches]

@@ -370,3 +370,12 @@ def test_no_renewal_follows_the_leaving(
         assert renewing.wait(10)
     hold.set()
     assert done == ["renewed", "left"]
+
+
+def test_a_client_that_was_closed_says_that_the_peer_is_away(
+    tmp_path: Path, tracker: Endpoint
+) -> None:
+    with running_peer(config(tmp_path, tracker)) as ana:
+        ana.close()
+        with pytest.raises(Unreachable):
+            ana.status()

@@ -87,10 +87,10 @@ def fetch(stub: PeerStub, **asked: Any) -> tuple[pb.FetchVideoHeader, bytes]:
 
 def big_file(folder: Path, size: int = 300 * MIB) -> Path:
     """A file that no buffer on the way can take in whole."""
-    path = folder / "big.mp4"
-    path.touch()
-    os.truncate(path, size)
-    return path
+    hidden = folder / ".big.mp4"  # found only when it is whole
+    hidden.touch()
+    os.truncate(hidden, size)
+    return hidden.rename(folder / "big.mp4")
 
 
 @pytest.mark.parametrize(
