@@ -67,6 +67,7 @@ class Announcer:
         self._instance = instance
         self._host, instance.port = host, port
         self._published: dict[str, Holding] = {}
+        self._told_version = -1
         self._wake = asyncio.Event()
         self._news = asyncio.Condition()
         self._busy = asyncio.Lock()
@@ -88,23 +89,27 @@ class Announcer:
         """
         name = valid_name(name)
         async with self._busy:
+            before = self._host, self._instance.port
             self._host, self._instance.port = host or self._host, port or self._instance.port
             self._instance.names |= {name}
             asked = self._registration(name, claim_code)
-            lease = await asyncio.to_thread(self._link.enroll, asked)
+            try:
+                lease = await asyncio.to_thread(self._link.enroll, asked)
+            except VideotecaError:
+                self._host, self._instance.port = before
+                raise
             self.standing = Standing(lease)
         self._wake.set()
         return lease
 
-    async def told(self, name: str, holding: Holding | None) -> None:
-        """Wait until the tracker knows what is shared under a name, none for nothing.
-
-        Not for a tracker that is away, and not for long.
-        """
+    async def told(self) -> None:
+        """Wait until the tracker knows what is shared now; not for one that is away, nor long."""
+        version = self._library.version
+        # When it takes longer, the tracker is told all the same: only nobody waits for it.
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_TOLD_SECONDS), self._news:
                 await self._news.wait_for(
-                    lambda: self.standing.problem or self._published.get(name) == holding
+                    lambda: self.standing.problem or self._told_version >= version
                 )
 
     async def run(self) -> None:
@@ -118,6 +123,8 @@ class Announcer:
                 async with self._busy:
                     lease = await self._renew()
                     await self._publish(lease)
+                self._told_version = version
+                await self._tell_news()
             except VideotecaError as error:
                 if self.standing.problem is None or self.standing.problem.reason != error.reason:
                     _log.warning("not registered", reason=error.reason, problem=str(error))
@@ -164,7 +171,6 @@ class Announcer:
             await asyncio.to_thread(self._link.client().publish, shared, replaces_all=True)
             self._published = {holding.name: holding for holding in shared}
             _log.info("published", videos=len(shared), anew=True)
-        await self._tell_news()
 
     async def _publish_changes(self) -> None:
         shared = {holding.name: holding for holding in self._library.holdings()}

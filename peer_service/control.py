@@ -21,7 +21,6 @@ from videoteca.v1 import control_pb2 as pb
 from videoteca.v1.control_pb2_grpc import ControlServicer as ControlBase
 from videoteca_core.catalogue import LocatedVideo
 from videoteca_core.errors import AlreadyHere, Unreachable, VideoUnknown
-from videoteca_core.names import valid_name
 from videoteca_core.rpc.wire import holding_to_wire
 
 _Context = grpc.aio.ServicerContext[Any, Any]
@@ -66,7 +65,7 @@ class ControlServicer(ControlBase):
             async for progress in self._library.share(Path(request.path)):
                 holding = progress.holding
                 if holding:
-                    await self._announcer.told(holding.name, holding)
+                    await self._announcer.told()
                 yield pb.ShareResponse(
                     hashed_bytes=progress.hashed_bytes,
                     size_bytes=progress.size_bytes,
@@ -77,8 +76,7 @@ class ControlServicer(ControlBase):
 
     async def Unshare(self, request: pb.UnshareRequest, context: _Context) -> pb.UnshareResponse:
         await self._library.unshare(request.names)
-        for name in request.names:
-            await self._announcer.told(valid_name(name), None)
+        await self._announcer.told()
         return pb.UnshareResponse()
 
     async def Enqueue(self, request: pb.EnqueueRequest, context: _Context) -> pb.EnqueueResponse:

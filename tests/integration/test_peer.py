@@ -126,6 +126,15 @@ def test_a_first_name_that_is_refused_leaves_no_trace(tmp_path: Path, tracker: E
         assert bruno.enroll("bruno")
 
 
+def test_a_refused_name_does_not_change_the_address(tmp_path: Path, tracker: Endpoint) -> None:
+    bruno_config = config(tmp_path, tracker, "bruno")
+    with running_peer(config(tmp_path, tracker)), running_peer(bruno_config) as bruno:
+        with pytest.raises(NameTaken):
+            bruno.enroll("ana", "127.0.0.2", 9)
+        bruno.enroll("benito")
+        assert bruno.status().endpoint == Endpoint("127.0.0.1", bruno.status().listen_port)
+
+
 def test_what_was_shared_is_known_at_once(tmp_path: Path, tracker: Endpoint) -> None:
     with running_peer(config(tmp_path, tracker)) as ana:
         eventually(lambda: ana.status().registered)
