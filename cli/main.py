@@ -42,7 +42,7 @@ EXIT_CODES: Final[tuple[tuple[type[errors.VideotecaError], int], ...]] = (
     (errors.DiskFull, 16),
     (errors.FolderUnusable, 17),
     (errors.FileUnreadable, 17),
-    (errors.NoUploadSlot, 18),
+    (errors.Busy, 18),
     (errors.OffsetOutOfRange, 18),
     (errors.Aborted, 18),
     (errors.BadSource, 18),

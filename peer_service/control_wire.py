@@ -5,6 +5,7 @@ from typing import Final
 
 from peer_service.downloads.model import Download, DownloadState
 from peer_service.status import PeerStatus, SkippedFile
+from peer_service.transfer.model import HeldBack, SourceReport, SourceState
 from videoteca.v1 import control_pb2 as pb
 from videoteca_core.catalogue import VideoQuery
 from videoteca_core.errors import InvalidRequest
@@ -28,6 +29,27 @@ _STATE_TO_WIRE: Final = {
 }
 _STATE_FROM_WIRE: Final = {wire: state for state, wire in _STATE_TO_WIRE.items()}
 
+_SOURCE_TO_WIRE: Final = {
+    SourceState.CONNECTING: pb.SOURCE_STATE_CONNECTING,
+    SourceState.FETCHING: pb.SOURCE_STATE_FETCHING,
+    SourceState.WAITING: pb.SOURCE_STATE_WAITING,
+    SourceState.IDLE: pb.SOURCE_STATE_IDLE,
+    SourceState.DROPPED: pb.SOURCE_STATE_DROPPED,
+    SourceState.LEFT: pb.SOURCE_STATE_LEFT,
+}
+_SOURCE_FROM_WIRE: Final = {wire: state for state, wire in _SOURCE_TO_WIRE.items()}
+
+_HELD_BACK_TO_WIRE: Final = {
+    None: pb.HELD_BACK_UNSPECIFIED,
+    HeldBack.OUR_LIMIT: pb.HELD_BACK_OUR_LIMIT,
+    HeldBack.THEIR_LIMIT: pb.HELD_BACK_THEIR_LIMIT,
+    HeldBack.THEIR_SLOTS: pb.HELD_BACK_THEIR_SLOTS,
+    HeldBack.NETWORK: pb.HELD_BACK_NETWORK,
+    HeldBack.DISK: pb.HELD_BACK_DISK,
+    HeldBack.NO_SOURCE: pb.HELD_BACK_NO_SOURCE,
+}
+_HELD_BACK_FROM_WIRE: Final = {wire: held for held, wire in _HELD_BACK_TO_WIRE.items()}
+
 
 def _encodable(fields: Mapping[str, str]) -> dict[str, str]:
     return {key: encodable(value) for key, value in fields.items()}
@@ -47,10 +69,37 @@ def download_to_wire(download: Download) -> pb.Download:
         reason=download.reason,
         message=download.message,
         fields=_encodable(download.fields),
-        source=download.source,
+        sources=map(_source_to_wire, download.sources),
+        held_back=_HELD_BACK_TO_WIRE[download.held_back],
         rate=download.rate,
         path=encodable(download.path),
         owner=download.owner,
+    )
+
+
+def _source_to_wire(source: SourceReport) -> pb.DownloadSource:
+    return pb.DownloadSource(
+        peer=source.peer,
+        address=source.address,
+        bytes=source.bytes,
+        rate=source.rate,
+        state=_SOURCE_TO_WIRE[source.state],
+        reason=source.reason,
+        message=source.message,
+        fields=_encodable(source.fields),
+    )
+
+
+def _source_from_wire(message: pb.DownloadSource) -> SourceReport:
+    return SourceReport(
+        peer=message.peer,
+        address=message.address,
+        bytes=message.bytes,
+        rate=message.rate,
+        state=_SOURCE_FROM_WIRE[message.state],
+        reason=message.reason,
+        message=message.message,
+        fields=dict(message.fields),
     )
 
 
@@ -69,7 +118,8 @@ def download_from_wire(message: pb.Download) -> Download:
         reason=message.reason,
         message=message.message,
         fields=dict(message.fields),
-        source=message.source,
+        sources=tuple(map(_source_from_wire, message.sources)),
+        held_back=_HELD_BACK_FROM_WIRE[message.held_back],
         rate=message.rate,
         path=message.path,
     )

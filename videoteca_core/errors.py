@@ -23,11 +23,14 @@
     │   ├── NameAmbiguous
     │   ├── NotPublished
     │   ├── WrongState
-    │   └── NotThisPeer
+    │   ├── NotThisPeer
+    │   └── PieceMissing
     ├── NotRegistered
     ├── ClaimRefused
     ├── OffsetOutOfRange
-    ├── NoUploadSlot
+    ├── Busy                    ask again in a while
+    │   ├── NoUploadSlot
+    │   └── TooManyWatchers
     ├── Aborted                 it broke off in the middle
     │   ├── FileChanged
     │   └── ReaderStalled
@@ -275,6 +278,13 @@ class NotThisPeer(FailedPrecondition):
     text = N_("The peer at this address is not '{name}'.")
 
 
+class PieceMissing(FailedPrecondition):
+    """A peer that is still downloading does not have that piece yet. Fields: name, piece."""
+
+    reason = "PIECE_MISSING"
+    text = N_("Piece {piece} of '{name}' is not here yet: the video is still being downloaded.")
+
+
 class NotRegistered(VideotecaError):
     """No token, or one that the tracker does not know. No fields."""
 
@@ -299,11 +309,22 @@ class OffsetOutOfRange(VideotecaError):
     text = N_("Offset {offset_bytes} is beyond the end of the video ({size_bytes} bytes).")
 
 
-class NoUploadSlot(VideotecaError):
+class Busy(VideotecaError):
+    """It is to be asked again in a while. Fields: retry_after_seconds, whole ones."""
+
+
+class NoUploadSlot(Busy):
     """All upload slots stayed taken. Fields: retry_after_seconds."""
 
     reason = "NO_UPLOAD_SLOT"
     text = N_("All upload slots are taken; ask again in {retry_after_seconds} s.")
+
+
+class TooManyWatchers(Busy):
+    """Too many watch which pieces a peer has. Fields: retry_after_seconds."""
+
+    reason = "TOO_MANY_WATCHERS"
+    text = N_("Too many others watch what this peer has; ask again in {retry_after_seconds} s.")
 
 
 class Aborted(VideotecaError):

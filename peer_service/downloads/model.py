@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from peer_service.transfer.model import HeldBack, SourceReport
+
 
 class DownloadState(Enum):
     """Where a download stands."""
@@ -35,7 +37,8 @@ class Download:
         reason: why it waits or failed, an error's reason; empty otherwise.
         message: the same for a person, in English.
         fields: what the message is made of, an error's fields.
-        source: the name of the peer it is fetched from; empty unless running.
+        sources: the peers that it was or is fetched from, the first one first.
+        held_back: what holds it back most; none unless running.
         rate: bytes a second over the last seconds; 0 unless running.
         path: the finished file; empty until done.
     """
@@ -52,6 +55,7 @@ class Download:
     reason: str = ""
     message: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
-    source: str = ""
+    sources: tuple[SourceReport, ...] = ()
+    held_back: HeldBack | None = None
     rate: int = 0
     path: str = ""

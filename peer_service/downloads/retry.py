@@ -3,7 +3,7 @@
 import random
 from typing import Final
 
-from videoteca_core.errors import NoUploadSlot
+from videoteca_core.errors import Busy
 
 MOST_TRIES: Final = 8
 """After so many failed tries in a row without progress a download is given up."""
@@ -22,8 +22,8 @@ def delay_while_waiting(waits: int) -> float:
     return _jittered(min(2.0 ** min(waits, 10), _MAX_WAIT_SECONDS))
 
 
-def retry_after(error: NoUploadSlot) -> float:
-    """Seconds until a peer whose slots are taken wants to be asked again; it may say anything."""
+def retry_after(error: Busy) -> float:
+    """Seconds until a busy peer wants to be asked again; it may say anything."""
     text = error.fields.get("retry_after_seconds", "")
     return float(text) if text.isdecimal() else 0.0
 

@@ -20,6 +20,7 @@ from videoteca_core.errors import (
     LocalTrouble,
     NameAmbiguous,
     NotFound,
+    Busy,
     NoUploadSlot,
     RemoteFailure,
     Unreachable,
@@ -100,7 +101,7 @@ def test_an_error_has_one_error_info_and_the_details_of_its_class(
     retries = details_of(error, error_details_pb2.RetryInfo)
     assert len(bad_requests) == issubclass(kind, InvalidInput)
     assert len(resources) == issubclass(kind, NotFound | AlreadyExists)
-    assert len(retries) == issubclass(kind, NoUploadSlot)
+    assert len(retries) == issubclass(kind, Busy)
     assert to_status(error).code != code_pb2.OK
 
 

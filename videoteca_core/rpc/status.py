@@ -27,7 +27,7 @@ _CODES: Final[tuple[tuple[type[errors.VideotecaError], int], ...]] = (
     (errors.NotRegistered, code_pb2.UNAUTHENTICATED),
     (errors.ClaimRefused, code_pb2.PERMISSION_DENIED),
     (errors.OffsetOutOfRange, code_pb2.OUT_OF_RANGE),
-    (errors.NoUploadSlot, code_pb2.RESOURCE_EXHAUSTED),
+    (errors.Busy, code_pb2.RESOURCE_EXHAUSTED),
     (errors.DiskFull, code_pb2.RESOURCE_EXHAUSTED),
     (errors.Aborted, code_pb2.ABORTED),
     (errors.BadSource, code_pb2.DATA_LOSS),
@@ -86,7 +86,7 @@ def _details(error: errors.VideotecaError) -> Iterator[Message]:
             resource_name=error.fields[error.resource_field],
             description=str(error),
         )
-    elif isinstance(error, errors.NoUploadSlot):
+    elif isinstance(error, errors.Busy):
         seconds = int(error.fields["retry_after_seconds"])
         yield error_details_pb2.RetryInfo(retry_delay=Duration(seconds=seconds))
 

@@ -65,6 +65,86 @@ DOWNLOAD_STATE_CANCELLED: DownloadState.ValueType  # 6
 """Given up by its owner."""
 Global___DownloadState: _TypeAlias = DownloadState  # noqa: Y015
 
+class _SourceState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SourceStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SourceState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SOURCE_STATE_UNSPECIFIED: _SourceState.ValueType  # 0
+    """Never sent."""
+    SOURCE_STATE_CONNECTING: _SourceState.ValueType  # 1
+    """Is being reached."""
+    SOURCE_STATE_FETCHING: _SourceState.ValueType  # 2
+    """Sends."""
+    SOURCE_STATE_WAITING: _SourceState.ValueType  # 3
+    """Has no upload slot for us yet."""
+    SOURCE_STATE_IDLE: _SourceState.ValueType  # 4
+    """Has nothing now that is not here or on its way from others."""
+    SOURCE_STATE_DROPPED: _SourceState.ValueType  # 5
+    """Is not asked any more: it failed, or sent something wrong."""
+    SOURCE_STATE_LEFT: _SourceState.ValueType  # 6
+    """Did what it could: the download ended, or does not run now."""
+
+class SourceState(_SourceState, metaclass=_SourceStateEnumTypeWrapper):
+    """What a peer does for a download."""
+
+SOURCE_STATE_UNSPECIFIED: SourceState.ValueType  # 0
+"""Never sent."""
+SOURCE_STATE_CONNECTING: SourceState.ValueType  # 1
+"""Is being reached."""
+SOURCE_STATE_FETCHING: SourceState.ValueType  # 2
+"""Sends."""
+SOURCE_STATE_WAITING: SourceState.ValueType  # 3
+"""Has no upload slot for us yet."""
+SOURCE_STATE_IDLE: SourceState.ValueType  # 4
+"""Has nothing now that is not here or on its way from others."""
+SOURCE_STATE_DROPPED: SourceState.ValueType  # 5
+"""Is not asked any more: it failed, or sent something wrong."""
+SOURCE_STATE_LEFT: SourceState.ValueType  # 6
+"""Did what it could: the download ended, or does not run now."""
+Global___SourceState: _TypeAlias = SourceState  # noqa: Y015
+
+class _HeldBack:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _HeldBackEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HeldBack.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    HELD_BACK_UNSPECIFIED: _HeldBack.ValueType  # 0
+    """Nothing that is known, or it does not run."""
+    HELD_BACK_OUR_LIMIT: _HeldBack.ValueType  # 1
+    """Our download limit."""
+    HELD_BACK_THEIR_LIMIT: _HeldBack.ValueType  # 2
+    """The upload limits of its sources."""
+    HELD_BACK_THEIR_SLOTS: _HeldBack.ValueType  # 3
+    """Its sources have no upload slot for us."""
+    HELD_BACK_NETWORK: _HeldBack.ValueType  # 4
+    """The network, or how fast its sources can send."""
+    HELD_BACK_DISK: _HeldBack.ValueType  # 5
+    """Our disk."""
+    HELD_BACK_NO_SOURCE: _HeldBack.ValueType  # 6
+    """Nobody who has what is missing is online."""
+
+class HeldBack(_HeldBack, metaclass=_HeldBackEnumTypeWrapper):
+    """What holds a download back."""
+
+HELD_BACK_UNSPECIFIED: HeldBack.ValueType  # 0
+"""Nothing that is known, or it does not run."""
+HELD_BACK_OUR_LIMIT: HeldBack.ValueType  # 1
+"""Our download limit."""
+HELD_BACK_THEIR_LIMIT: HeldBack.ValueType  # 2
+"""The upload limits of its sources."""
+HELD_BACK_THEIR_SLOTS: HeldBack.ValueType  # 3
+"""Its sources have no upload slot for us."""
+HELD_BACK_NETWORK: HeldBack.ValueType  # 4
+"""The network, or how fast its sources can send."""
+HELD_BACK_DISK: HeldBack.ValueType  # 5
+"""Our disk."""
+HELD_BACK_NO_SOURCE: HeldBack.ValueType  # 6
+"""Nobody who has what is missing is online."""
+Global___HeldBack: _TypeAlias = HeldBack  # noqa: Y015
+
 @_typing.final
 class GetStatusRequest(_message.Message):
     """What is asked of GetStatus."""
@@ -129,6 +209,10 @@ class GetStatusResponse(_message.Message):
     PID_FIELD_NUMBER: _builtins.int
     PROBLEM_REASON_FIELD_NUMBER: _builtins.int
     PROBLEM_FIELDS_FIELD_NUMBER: _builtins.int
+    UPLOAD_LIMIT_FIELD_NUMBER: _builtins.int
+    DOWNLOAD_LIMIT_FIELD_NUMBER: _builtins.int
+    HASHING_BYTES_FIELD_NUMBER: _builtins.int
+    HASHED_BYTES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """The name under which it registers."""
     peer_id: _builtins.str
@@ -159,6 +243,14 @@ class GetStatusResponse(_message.Message):
     """Process id of this peer."""
     problem_reason: _builtins.str
     """The reason of that failure, as in ErrorInfo."""
+    upload_limit: _builtins.int
+    """Bytes a second that this peer may send; 0: no limit."""
+    download_limit: _builtins.int
+    """Bytes a second that this peer may receive; 0: no limit."""
+    hashing_bytes: _builtins.int
+    """The size of the files that wait to be hashed or are being hashed."""
+    hashed_bytes: _builtins.int
+    """How much of that is hashed."""
     @_builtins.property
     def endpoint(self) -> _videoteca_pb2.Endpoint:
         """The address that the tracker recorded; absent with port 0."""
@@ -207,10 +299,14 @@ class GetStatusResponse(_message.Message):
         pid: _builtins.int = ...,
         problem_reason: _builtins.str = ...,
         problem_fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        upload_limit: _builtins.int = ...,
+        download_limit: _builtins.int = ...,
+        hashing_bytes: _builtins.int = ...,
+        hashed_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["downloaded_bytes", b"downloaded_bytes", "downloads", b"downloads", "endpoint", b"endpoint", "hashing", b"hashing", "listen_port", b"listen_port", "max_uploads", b"max_uploads", "name", b"name", "peer_id", b"peer_id", "pid", b"pid", "problem", b"problem", "problem_fields", b"problem_fields", "problem_reason", b"problem_reason", "reachability", b"reachability", "received_folder", b"received_folder", "registered", b"registered", "shared", b"shared", "shared_folders", b"shared_folders", "skipped", b"skipped", "tracker", b"tracker", "uploaded_bytes", b"uploaded_bytes", "uploads", b"uploads"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_limit", b"download_limit", "downloaded_bytes", b"downloaded_bytes", "downloads", b"downloads", "endpoint", b"endpoint", "hashed_bytes", b"hashed_bytes", "hashing", b"hashing", "hashing_bytes", b"hashing_bytes", "listen_port", b"listen_port", "max_uploads", b"max_uploads", "name", b"name", "peer_id", b"peer_id", "pid", b"pid", "problem", b"problem", "problem_fields", b"problem_fields", "problem_reason", b"problem_reason", "reachability", b"reachability", "received_folder", b"received_folder", "registered", b"registered", "shared", b"shared", "shared_folders", b"shared_folders", "skipped", b"skipped", "tracker", b"tracker", "upload_limit", b"upload_limit", "uploaded_bytes", b"uploaded_bytes", "uploads", b"uploads"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -550,10 +646,11 @@ class Download(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
     FIELDS_FIELD_NUMBER: _builtins.int
-    SOURCE_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     OWNER_FIELD_NUMBER: _builtins.int
+    SOURCES_FIELD_NUMBER: _builtins.int
+    HELD_BACK_FIELD_NUMBER: _builtins.int
     download_id: _builtins.int
     """Its number, which is never used again."""
     name: _builtins.str
@@ -574,17 +671,21 @@ class Download(_message.Message):
     """Why it waits or failed, as in ErrorInfo; empty otherwise."""
     message: _builtins.str
     """The explanation for a person; empty otherwise."""
-    source: _builtins.str
-    """The name of the peer it is fetched from; empty unless running."""
     rate: _builtins.int
     """Bytes a second over the last seconds; 0 unless running."""
     path: _builtins.str
     """The finished file, as an absolute path; empty until done."""
     owner: _builtins.str
     """The owner that was asked for; empty for anybody."""
+    held_back: Global___HeldBack.ValueType
+    """What holds it back most while it runs."""
     @_builtins.property
     def fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the explanation is made of, as in ErrorInfo."""
+
+    @_builtins.property
+    def sources(self) -> _containers.RepeatedCompositeFieldContainer[Global___DownloadSource]:
+        """The peers that it was or is fetched from, the first one first."""
 
     def __init__(
         self,
@@ -600,18 +701,91 @@ class Download(_message.Message):
         reason: _builtins.str = ...,
         message: _builtins.str = ...,
         fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
-        source: _builtins.str = ...,
         rate: _builtins.int = ...,
         path: _builtins.str = ...,
         owner: _builtins.str = ...,
+        sources: _abc.Iterable[Global___DownloadSource] | None = ...,
+        held_back: Global___HeldBack.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_id", b"download_id", "failed_tries", b"failed_tries", "fields", b"fields", "message", b"message", "name", b"name", "owner", b"owner", "path", b"path", "priority", b"priority", "rate", b"rate", "reason", b"reason", "size_bytes", b"size_bytes", "source", b"source", "state", b"state", "verified_bytes", b"verified_bytes", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_id", b"download_id", "failed_tries", b"failed_tries", "fields", b"fields", "held_back", b"held_back", "message", b"message", "name", b"name", "owner", b"owner", "path", b"path", "priority", b"priority", "rate", b"rate", "reason", b"reason", "size_bytes", b"size_bytes", "sources", b"sources", "state", b"state", "verified_bytes", b"verified_bytes", "video_id", b"video_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Download: _TypeAlias = Download  # noqa: Y015
+
+@_typing.final
+class DownloadSource(_message.Message):
+    """One peer that a download is or was fetched from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class FieldsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    PEER_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FIELDS_FIELD_NUMBER: _builtins.int
+    peer: _builtins.str
+    """Its name."""
+    address: _builtins.str
+    """Its address, as host:port."""
+    bytes: _builtins.int
+    """Bytes that came from it and were verified."""
+    rate: _builtins.int
+    """Bytes a second over the last seconds; 0 unless it sends."""
+    state: Global___SourceState.ValueType
+    """What it does."""
+    reason: _builtins.str
+    """Why it was dropped, or has no slot, as in ErrorInfo; empty otherwise."""
+    message: _builtins.str
+    """The explanation for a person; empty otherwise."""
+    @_builtins.property
+    def fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What the explanation is made of, as in ErrorInfo."""
+
+    def __init__(
+        self,
+        *,
+        peer: _builtins.str = ...,
+        address: _builtins.str = ...,
+        bytes: _builtins.int = ...,
+        rate: _builtins.int = ...,
+        state: Global___SourceState.ValueType = ...,
+        reason: _builtins.str = ...,
+        message: _builtins.str = ...,
+        fields: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "bytes", b"bytes", "fields", b"fields", "message", b"message", "peer", b"peer", "rate", b"rate", "reason", b"reason", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DownloadSource: _TypeAlias = DownloadSource  # noqa: Y015
 
 @_typing.final
 class ListDownloadsRequest(_message.Message):
@@ -943,3 +1117,62 @@ class MoveDownloadResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___MoveDownloadResponse: _TypeAlias = MoveDownloadResponse  # noqa: Y015
+
+@_typing.final
+class SetLimitsRequest(_message.Message):
+    """How fast this peer may send and receive."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_LIMIT_FIELD_NUMBER: _builtins.int
+    DOWNLOAD_LIMIT_FIELD_NUMBER: _builtins.int
+    upload_limit: _builtins.int
+    """Bytes a second in all, at least 50,000; 0: no limit; absent: as it is."""
+    download_limit: _builtins.int
+    """The same for what it receives."""
+    def __init__(
+        self,
+        *,
+        upload_limit: _builtins.int | None = ...,
+        download_limit: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_download_limit", b"_download_limit", "_upload_limit", b"_upload_limit", "download_limit", b"download_limit", "upload_limit", b"upload_limit"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_download_limit", b"_download_limit", "_upload_limit", b"_upload_limit", "download_limit", b"download_limit", "upload_limit", b"upload_limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__download_limit: _TypeAlias = _typing.Literal["download_limit"]  # noqa: Y015
+    _WhichOneofArgType__download_limit: _TypeAlias = _typing.Literal["_download_limit", b"_download_limit"]  # noqa: Y015
+    _WhichOneofReturnType__upload_limit: _TypeAlias = _typing.Literal["upload_limit"]  # noqa: Y015
+    _WhichOneofArgType__upload_limit: _TypeAlias = _typing.Literal["_upload_limit", b"_upload_limit"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__download_limit) -> _WhichOneofReturnType__download_limit | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__upload_limit) -> _WhichOneofReturnType__upload_limit | None: ...
+
+Global___SetLimitsRequest: _TypeAlias = SetLimitsRequest  # noqa: Y015
+
+@_typing.final
+class SetLimitsResponse(_message.Message):
+    """The limits after the call."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_LIMIT_FIELD_NUMBER: _builtins.int
+    DOWNLOAD_LIMIT_FIELD_NUMBER: _builtins.int
+    upload_limit: _builtins.int
+    """Bytes a second; 0: no limit."""
+    download_limit: _builtins.int
+    """Bytes a second; 0: no limit."""
+    def __init__(
+        self,
+        *,
+        upload_limit: _builtins.int = ...,
+        download_limit: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["download_limit", b"download_limit", "upload_limit", b"upload_limit"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetLimitsResponse: _TypeAlias = SetLimitsResponse  # noqa: Y015

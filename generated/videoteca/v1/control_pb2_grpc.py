@@ -95,6 +95,11 @@ class ControlStub:
                 request_serializer=videoteca_dot_v1_dot_control__pb2.MoveDownloadRequest.SerializeToString,
                 response_deserializer=videoteca_dot_v1_dot_control__pb2.MoveDownloadResponse.FromString,
                 _registered_method=True)
+        self.SetLimits = channel.unary_unary(
+                '/videoteca.v1.Control/SetLimits',
+                request_serializer=videoteca_dot_v1_dot_control__pb2.SetLimitsRequest.SerializeToString,
+                response_deserializer=videoteca_dot_v1_dot_control__pb2.SetLimitsResponse.FromString,
+                _registered_method=True)
 
 
 class ControlServicer:
@@ -211,6 +216,16 @@ class ControlServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetLimits(self, request, context):
+        """Changes how fast this peer may send and receive, until it ends.
+
+        Errors:
+        INVALID_ARGUMENT INVALID_REQUEST: a limit too low to be kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -273,6 +288,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.MoveDownload,
                     request_deserializer=videoteca_dot_v1_dot_control__pb2.MoveDownloadRequest.FromString,
                     response_serializer=videoteca_dot_v1_dot_control__pb2.MoveDownloadResponse.SerializeToString,
+            ),
+            'SetLimits': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetLimits,
+                    request_deserializer=videoteca_dot_v1_dot_control__pb2.SetLimitsRequest.FromString,
+                    response_serializer=videoteca_dot_v1_dot_control__pb2.SetLimitsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -600,6 +620,33 @@ class Control:
             '/videoteca.v1.Control/MoveDownload',
             videoteca_dot_v1_dot_control__pb2.MoveDownloadRequest.SerializeToString,
             videoteca_dot_v1_dot_control__pb2.MoveDownloadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetLimits(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/videoteca.v1.Control/SetLimits',
+            videoteca_dot_v1_dot_control__pb2.SetLimitsRequest.SerializeToString,
+            videoteca_dot_v1_dot_control__pb2.SetLimitsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -95,6 +95,12 @@ class ControlStub:
     """Gives a download up and removes its partial file."""
     MoveDownload: _grpc.UnaryUnaryMultiCallable[_control_pb2.MoveDownloadRequest, _control_pb2.MoveDownloadResponse]
     """Changes a download's priority or its place among those of its priority."""
+    SetLimits: _grpc.UnaryUnaryMultiCallable[_control_pb2.SetLimitsRequest, _control_pb2.SetLimitsResponse]
+    """Changes how fast this peer may send and receive, until it ends.
+
+    Errors:
+      INVALID_ARGUMENT INVALID_REQUEST: a limit too low to be kept.
+    """
 
 @_typing.type_check_only
 class ControlAsyncStub(ControlStub):
@@ -158,6 +164,12 @@ class ControlAsyncStub(ControlStub):
     """Gives a download up and removes its partial file."""
     MoveDownload: _aio.UnaryUnaryMultiCallable[_control_pb2.MoveDownloadRequest, _control_pb2.MoveDownloadResponse]  # type: ignore[assignment]
     """Changes a download's priority or its place among those of its priority."""
+    SetLimits: _aio.UnaryUnaryMultiCallable[_control_pb2.SetLimitsRequest, _control_pb2.SetLimitsResponse]  # type: ignore[assignment]
+    """Changes how fast this peer may send and receive, until it ends.
+
+    Errors:
+      INVALID_ARGUMENT INVALID_REQUEST: a limit too low to be kept.
+    """
 
 class ControlServicer(metaclass=_abc_1.ABCMeta):
     """The peer as its owner sees it."""
@@ -290,5 +302,17 @@ class ControlServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.MoveDownloadResponse, _abc.Awaitable[_control_pb2.MoveDownloadResponse]]:
         """Changes a download's priority or its place among those of its priority."""
+
+    @_abc_1.abstractmethod
+    def SetLimits(
+        self,
+        request: _control_pb2.SetLimitsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.SetLimitsResponse, _abc.Awaitable[_control_pb2.SetLimitsResponse]]:
+        """Changes how fast this peer may send and receive, until it ends.
+
+        Errors:
+          INVALID_ARGUMENT INVALID_REQUEST: a limit too low to be kept.
+        """
 
 def add_ControlServicer_to_server(servicer: ControlServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

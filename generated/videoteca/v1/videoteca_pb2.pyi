@@ -697,6 +697,7 @@ class FetchVideoHeader(_message.Message):
     PIECE_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     OFFSET_BYTES_FIELD_NUMBER: _builtins.int
     GRANTED_BYTES_FIELD_NUMBER: _builtins.int
+    UPLOAD_LIMIT_FIELD_NUMBER: _builtins.int
     size_bytes: _builtins.int
     """The size of the whole video."""
     video_id: _builtins.str
@@ -707,8 +708,11 @@ class FetchVideoHeader(_message.Message):
     """The offset that was asked for."""
     granted_bytes: _builtins.int
     """How many bytes follow: what was asked for, or less, ending at a piece
-    boundary, so that those who wait for a slot take turns.
+    boundary, so that those who wait for a slot take turns, or because the
+    peer does not have the next piece yet.
     """
+    upload_limit: _builtins.int
+    """Bytes a second that the peer sends at most, to all in all; 0: no limit."""
     def __init__(
         self,
         *,
@@ -717,14 +721,94 @@ class FetchVideoHeader(_message.Message):
         piece_size_bytes: _builtins.int = ...,
         offset_bytes: _builtins.int = ...,
         granted_bytes: _builtins.int = ...,
+        upload_limit: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["granted_bytes", b"granted_bytes", "offset_bytes", b"offset_bytes", "piece_size_bytes", b"piece_size_bytes", "size_bytes", b"size_bytes", "video_id", b"video_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["granted_bytes", b"granted_bytes", "offset_bytes", b"offset_bytes", "piece_size_bytes", b"piece_size_bytes", "size_bytes", b"size_bytes", "upload_limit", b"upload_limit", "video_id", b"video_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FetchVideoHeader: _TypeAlias = FetchVideoHeader  # noqa: Y015
+
+@_typing.final
+class WatchPiecesRequest(_message.Message):
+    """Whose pieces to watch."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VIDEO_ID_FIELD_NUMBER: _builtins.int
+    video_id: _builtins.str
+    """The id, all 64 characters."""
+    def __init__(
+        self,
+        *,
+        video_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["video_id", b"video_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchPiecesRequest: _TypeAlias = WatchPiecesRequest  # noqa: Y015
+
+@_typing.final
+class WatchPiecesResponse(_message.Message):
+    """News of the pieces that a peer has."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BITMAP_FIELD_NUMBER: _builtins.int
+    ADDED_FIELD_NUMBER: _builtins.int
+    bitmap: _builtins.bytes
+    """All that it has: piece i is bit i % 8, counted from the least
+    significant, of byte i / 8. As many bytes as that takes; bits beyond the
+    last piece are 0.
+    """
+    @_builtins.property
+    def added(self) -> Global___Pieces:
+        """Those that it has besides now."""
+
+    def __init__(
+        self,
+        *,
+        bitmap: _builtins.bytes = ...,
+        added: Global___Pieces | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "bitmap", b"bitmap", "news", b"news"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "bitmap", b"bitmap", "news", b"news"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_news: _TypeAlias = _typing.Literal["bitmap", "added"]  # noqa: Y015
+    _WhichOneofArgType_news: _TypeAlias = _typing.Literal["news", b"news"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_news) -> _WhichOneofReturnType_news | None: ...
+
+Global___WatchPiecesResponse: _TypeAlias = WatchPiecesResponse  # noqa: Y015
+
+@_typing.final
+class Pieces(_message.Message):
+    """Pieces of a video."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Their numbers, from 0."""
+
+    def __init__(
+        self,
+        *,
+        numbers: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["numbers", b"numbers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Pieces: _TypeAlias = Pieces  # noqa: Y015
 
 @_typing.final
 class GetManifestRequest(_message.Message):

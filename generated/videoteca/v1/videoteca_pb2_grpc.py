@@ -381,6 +381,11 @@ class PeerStub:
                 request_serializer=videoteca_dot_v1_dot_videoteca__pb2.GetManifestRequest.SerializeToString,
                 response_deserializer=videoteca_dot_v1_dot_videoteca__pb2.GetManifestResponse.FromString,
                 _registered_method=True)
+        self.WatchPieces = channel.unary_stream(
+                '/videoteca.v1.Peer/WatchPieces',
+                request_serializer=videoteca_dot_v1_dot_videoteca__pb2.WatchPiecesRequest.SerializeToString,
+                response_deserializer=videoteca_dot_v1_dot_videoteca__pb2.WatchPiecesResponse.FromString,
+                _registered_method=True)
         self.Identify = channel.unary_unary(
                 '/videoteca.v1.Peer/Identify',
                 request_serializer=videoteca_dot_v1_dot_videoteca__pb2.IdentifyRequest.SerializeToString,
@@ -407,6 +412,8 @@ class PeerServicer:
         that came before it are worth what their digests say.
         ABORTED READER_STALLED: the caller stopped reading and its slot was
         taken back.
+        FAILED_PRECONDITION PIECE_MISSING: this peer is still downloading the
+        video and does not have the piece at offset_bytes yet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -419,6 +426,21 @@ class PeerServicer:
         Errors:
         NOT_FOUND VIDEO_UNKNOWN
         INVALID_ARGUMENT INVALID_NAME, INVALID_VIDEO_ID, INVALID_REQUEST
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchPieces(self, request, context):
+        """Streams which pieces of a video this peer has: at once all of them, and
+        then each that it gets. A peer that is still downloading serves a piece
+        from the moment that it tells of it. The stream ends when it has them all.
+        Takes no slot.
+
+        Errors:
+        NOT_FOUND VIDEO_UNKNOWN: it has none, or does not offer them any more.
+        INVALID_ARGUMENT INVALID_VIDEO_ID
+        RESOURCE_EXHAUSTED TOO_MANY_WATCHERS: RetryInfo says when to ask again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -448,6 +470,11 @@ def add_PeerServicer_to_server(servicer, server):
                     servicer.GetManifest,
                     request_deserializer=videoteca_dot_v1_dot_videoteca__pb2.GetManifestRequest.FromString,
                     response_serializer=videoteca_dot_v1_dot_videoteca__pb2.GetManifestResponse.SerializeToString,
+            ),
+            'WatchPieces': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchPieces,
+                    request_deserializer=videoteca_dot_v1_dot_videoteca__pb2.WatchPiecesRequest.FromString,
+                    response_serializer=videoteca_dot_v1_dot_videoteca__pb2.WatchPiecesResponse.SerializeToString,
             ),
             'Identify': grpc.unary_unary_rpc_method_handler(
                     servicer.Identify,
@@ -510,6 +537,33 @@ class Peer:
             '/videoteca.v1.Peer/GetManifest',
             videoteca_dot_v1_dot_videoteca__pb2.GetManifestRequest.SerializeToString,
             videoteca_dot_v1_dot_videoteca__pb2.GetManifestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchPieces(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/videoteca.v1.Peer/WatchPieces',
+            videoteca_dot_v1_dot_videoteca__pb2.WatchPiecesRequest.SerializeToString,
+            videoteca_dot_v1_dot_videoteca__pb2.WatchPiecesResponse.FromString,
             options,
             channel_credentials,
             insecure,

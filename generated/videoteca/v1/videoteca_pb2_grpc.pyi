@@ -291,6 +291,8 @@ class PeerStub:
         that came before it are worth what their digests say.
       ABORTED READER_STALLED: the caller stopped reading and its slot was
         taken back.
+      FAILED_PRECONDITION PIECE_MISSING: this peer is still downloading the
+        video and does not have the piece at offset_bytes yet.
     """
     GetManifest: _grpc.UnaryUnaryMultiCallable[_videoteca_pb2.GetManifestRequest, _videoteca_pb2.GetManifestResponse]
     """Answers the digests of a video's pieces, by which every byte of it can
@@ -299,6 +301,17 @@ class PeerStub:
     Errors:
       NOT_FOUND VIDEO_UNKNOWN
       INVALID_ARGUMENT INVALID_NAME, INVALID_VIDEO_ID, INVALID_REQUEST
+    """
+    WatchPieces: _grpc.UnaryStreamMultiCallable[_videoteca_pb2.WatchPiecesRequest, _videoteca_pb2.WatchPiecesResponse]
+    """Streams which pieces of a video this peer has: at once all of them, and
+    then each that it gets. A peer that is still downloading serves a piece
+    from the moment that it tells of it. The stream ends when it has them all.
+    Takes no slot.
+
+    Errors:
+      NOT_FOUND VIDEO_UNKNOWN: it has none, or does not offer them any more.
+      INVALID_ARGUMENT INVALID_VIDEO_ID
+      RESOURCE_EXHAUSTED TOO_MANY_WATCHERS: RetryInfo says when to ask again.
     """
     Identify: _grpc.UnaryUnaryMultiCallable[_videoteca_pb2.IdentifyRequest, _videoteca_pb2.IdentifyResponse]
     """Proves to a tracker that this address is answered by the peer that
@@ -329,6 +342,8 @@ class PeerAsyncStub(PeerStub):
         that came before it are worth what their digests say.
       ABORTED READER_STALLED: the caller stopped reading and its slot was
         taken back.
+      FAILED_PRECONDITION PIECE_MISSING: this peer is still downloading the
+        video and does not have the piece at offset_bytes yet.
     """
     GetManifest: _aio.UnaryUnaryMultiCallable[_videoteca_pb2.GetManifestRequest, _videoteca_pb2.GetManifestResponse]  # type: ignore[assignment]
     """Answers the digests of a video's pieces, by which every byte of it can
@@ -337,6 +352,17 @@ class PeerAsyncStub(PeerStub):
     Errors:
       NOT_FOUND VIDEO_UNKNOWN
       INVALID_ARGUMENT INVALID_NAME, INVALID_VIDEO_ID, INVALID_REQUEST
+    """
+    WatchPieces: _aio.UnaryStreamMultiCallable[_videoteca_pb2.WatchPiecesRequest, _videoteca_pb2.WatchPiecesResponse]  # type: ignore[assignment]
+    """Streams which pieces of a video this peer has: at once all of them, and
+    then each that it gets. A peer that is still downloading serves a piece
+    from the moment that it tells of it. The stream ends when it has them all.
+    Takes no slot.
+
+    Errors:
+      NOT_FOUND VIDEO_UNKNOWN: it has none, or does not offer them any more.
+      INVALID_ARGUMENT INVALID_VIDEO_ID
+      RESOURCE_EXHAUSTED TOO_MANY_WATCHERS: RetryInfo says when to ask again.
     """
     Identify: _aio.UnaryUnaryMultiCallable[_videoteca_pb2.IdentifyRequest, _videoteca_pb2.IdentifyResponse]  # type: ignore[assignment]
     """Proves to a tracker that this address is answered by the peer that
@@ -370,6 +396,8 @@ class PeerServicer(metaclass=_abc_1.ABCMeta):
             that came before it are worth what their digests say.
           ABORTED READER_STALLED: the caller stopped reading and its slot was
             taken back.
+          FAILED_PRECONDITION PIECE_MISSING: this peer is still downloading the
+            video and does not have the piece at offset_bytes yet.
         """
 
     @_abc_1.abstractmethod
@@ -384,6 +412,23 @@ class PeerServicer(metaclass=_abc_1.ABCMeta):
         Errors:
           NOT_FOUND VIDEO_UNKNOWN
           INVALID_ARGUMENT INVALID_NAME, INVALID_VIDEO_ID, INVALID_REQUEST
+        """
+
+    @_abc_1.abstractmethod
+    def WatchPieces(
+        self,
+        request: _videoteca_pb2.WatchPiecesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_videoteca_pb2.WatchPiecesResponse], _abc.AsyncIterator[_videoteca_pb2.WatchPiecesResponse]]:
+        """Streams which pieces of a video this peer has: at once all of them, and
+        then each that it gets. A peer that is still downloading serves a piece
+        from the moment that it tells of it. The stream ends when it has them all.
+        Takes no slot.
+
+        Errors:
+          NOT_FOUND VIDEO_UNKNOWN: it has none, or does not offer them any more.
+          INVALID_ARGUMENT INVALID_VIDEO_ID
+          RESOURCE_EXHAUSTED TOO_MANY_WATCHERS: RetryInfo says when to ask again.
         """
 
     @_abc_1.abstractmethod
