@@ -23,6 +23,7 @@ from peer_service.folders import Folders, FolderStore
 from peer_service.home import Home
 from peer_service.instance import Instance
 from peer_service.library.library import Library
+from peer_service.limits import RateLimit
 from peer_service.memory import keep_freed_memory
 from peer_service.servicer import PeerServicer
 from peer_service.slots import UploadSlots
@@ -59,6 +60,9 @@ class PeerConfig:
         reshare: whether what was received is shared on.
         parallel: downloads at once.
         run_downloads: whether the queue is worked on.
+        upload_limit: bytes a second that it sends at most; 0: no limit.
+        download_limit: bytes a second that it receives at most; 0: no limit.
+        source_timeout: seconds for which a source may send nothing before it is replaced.
     """
 
     home: Path
@@ -73,6 +77,9 @@ class PeerConfig:
     reshare: bool = True
     parallel: int = 1
     run_downloads: bool = True
+    upload_limit: int = 0
+    download_limit: int = 0
+    source_timeout: float = 5.0
 
 
 class Peer:
@@ -93,6 +100,8 @@ class Peer:
         self.socket = self.home.socket_path(public=config.listen is not None)
         self.port = 0
         self.tasks: list[asyncio.Task[None]] = []
+        self._upload_limit = RateLimit(config.upload_limit)
+        self._download_limit = RateLimit(config.download_limit)
 
     async def start(self) -> None:
         """Take the home, open what it remembers, serve, register, and work on the queue.
