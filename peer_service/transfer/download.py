@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from peer_service.pieces import byte_range
 from peer_service.transfer.folder import ReceivedFolder
 from peer_service.transfer.part_file import (
     PartFile,
@@ -14,7 +15,6 @@ from peer_service.transfer.part_file import (
     remove_part,
     stored_manifest,
 )
-from peer_service.transfer.plan import byte_range
 from peer_service.transfer.source import PeerSource
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import (

@@ -26,8 +26,8 @@ from peer_service.durable import (
     sync_data,
     write_all,
 )
+from peer_service.pieces import PieceSet, Run, bytes_there
 from peer_service.transfer.folder import PARTS_FOLDER, ReceivedFolder
-from peer_service.transfer.plan import PieceSet, Run, bytes_there
 from peer_service.transfer.syncer import BatchSyncer
 from peer_service.transfer.verify import piece_is_good
 from videoteca_core.errors import FileUnreadable, InvalidRequest

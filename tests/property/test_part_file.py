@@ -11,9 +11,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from peer_service.pieces import PieceSet
 from peer_service.transfer.folder import ReceivedFolder
 from peer_service.transfer.part_file import PartFile, PieceRejected
-from peer_service.transfer.plan import PieceSet
 from tests.videos import MIB, manifest_of, video_bytes
 
 DATA: Final = video_bytes(4 * MIB + 77_777)

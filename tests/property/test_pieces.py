@@ -1,9 +1,10 @@
-"""Which pieces are asked for."""
+"""Which pieces are there, counted, written and read."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peer_service.transfer.plan import PieceSet, byte_range, bytes_there
+from peer_service.pieces import PieceSet, byte_range, bytes_there
 from tests.videos import MIB
 from videoteca_core.manifest import Manifest, piece_count
 
@@ -11,7 +12,7 @@ flags = st.lists(st.booleans(), max_size=60).map(bytes)
 
 
 @given(flags)
-def test_every_missing_piece_is_asked_for_once_in_long_runs(there: bytes) -> None:
+def test_missing_pieces_come_in_long_runs(there: bytes) -> None:
     pieces = PieceSet.from_bytes(there)
     asked: list[int] = []
     while run := pieces.next_missing():
@@ -30,6 +31,57 @@ def test_a_set_survives_being_written(there: bytes) -> None:
     assert pieces == pieces.copy() == PieceSet.from_bytes(pieces.to_bytes())
     assert list(pieces) == [number for number, flag in enumerate(there) if flag]
     assert len(pieces) == sum(there)
+
+
+@given(flags)
+def test_a_bitmap_has_the_bit_of_each_piece_where_the_protocol_says(there: bytes) -> None:
+    pieces = PieceSet.from_bytes(there)
+    bitmap = pieces.to_bitmap()
+    assert len(bitmap) == (len(there) + 7) // 8
+    bits = [byte >> bit & 1 for byte in bitmap for bit in range(8)]
+    assert bytes(bits[: len(there)]) == there
+    assert not any(bits[len(there) :])
+    assert PieceSet.from_bitmap(bitmap, len(there)) == pieces
+
+
+def test_a_bitmap_counts_its_bits_from_the_least_significant() -> None:
+    pieces = PieceSet(11)
+    pieces.add(0)
+    pieces.add(3)
+    pieces.add(9)
+    assert pieces.to_bitmap() == bytes((0b1001, 0b10))
+
+
+@pytest.mark.parametrize(
+    ("bitmap", "piece_count"),
+    [
+        (b"", 1),
+        (b"\x01", 0),
+        (b"\x01", 9),
+        (b"\x01\x00", 8),
+        (b"\x08", 3),
+        (b"\xff\x80", 15),
+    ],
+)
+def test_a_bitmap_of_another_video_is_refused(bitmap: bytes, piece_count: int) -> None:
+    with pytest.raises(ValueError, match="not a bitmap of"):
+        PieceSet.from_bitmap(bitmap, piece_count)
+
+
+@given(flags)
+def test_runs_of_pieces_that_are_there_are_measured(there: bytes) -> None:
+    pieces = PieceSet.from_bytes(there)
+    for first in range(len(there)):
+        rest = there[first:]
+        assert pieces.run_length(first) == len(rest) - len(rest.lstrip(b"\x01"))
+
+
+@given(flags)
+def test_a_set_is_full_when_no_piece_is_missing(there: bytes) -> None:
+    assert PieceSet.from_bytes(there).is_full == all(there)
+    full = PieceSet.full(len(there))
+    assert full.is_full
+    assert list(full) == list(range(len(there)))
 
 
 @given(flags, st.integers(0, 59))

@@ -1,4 +1,4 @@
-"""Which pieces are there, and which to ask for next. Pure."""
+"""Which pieces of a video are there. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from typing import Self
 from videoteca_core.manifest import Manifest
 
 _MISSING, _THERE = 0, 1
+_FROM_DIGITS = bytes.maketrans(b"01", bytes((_MISSING, _THERE)))
+_TO_DIGITS = bytes.maketrans(bytes((_MISSING, _THERE)), b"01")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,13 @@ class PieceSet:
         self._flags = bytearray(piece_count)
 
     @classmethod
+    def full(cls, piece_count: int) -> Self:
+        """The set of all pieces."""
+        pieces = cls(0)
+        pieces._flags += bytes((_THERE,)) * piece_count
+        return pieces
+
+    @classmethod
     def from_bytes(cls, flags: bytes) -> Self:
         """The set that :meth:`to_bytes` wrote.
 
@@ -39,6 +48,29 @@ class PieceSet:
     def to_bytes(self) -> bytes:
         """One byte a piece, in order: 1 where it is there, 0 where it is missing."""
         return bytes(self._flags)
+
+    @classmethod
+    def from_bitmap(cls, bitmap: bytes, piece_count: int) -> Self:
+        """The set of a video of so many pieces that :meth:`to_bitmap` wrote.
+
+        Raises:
+            ValueError: it has another length, or a bit behind the last piece is set.
+        """
+        number = int.from_bytes(bitmap, "little")
+        if len(bitmap) != _bitmap_bytes(piece_count) or number >> piece_count:
+            raise ValueError(f"not a bitmap of {piece_count} pieces")
+        digits = f"{number:0{piece_count}b}".encode()  # the last piece first
+        pieces = cls(0)
+        pieces._flags += digits[::-1][:piece_count].translate(_FROM_DIGITS)
+        return pieces
+
+    def to_bitmap(self) -> bytes:
+        """One bit a piece: piece i is bit i % 8, the least significant being 0, of byte i // 8.
+
+        The bits behind the last piece are 0.
+        """
+        digits = self._flags[::-1].translate(_TO_DIGITS) or b"0"
+        return int(digits, 2).to_bytes(_bitmap_bytes(len(self._flags)), "little")
 
     def copy(self) -> "PieceSet":
         """A set that changes apart from this one."""
@@ -69,6 +101,16 @@ class PieceSet:
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
+    @property
+    def is_full(self) -> bool:
+        """Whether all pieces are there."""
+        return self._flags.find(_MISSING) < 0
+
+    def run_length(self, first: int) -> int:
+        """How many pieces from that one on are there without a gap; 0 when it is missing itself."""
+        gap = self._flags.find(_MISSING, first)
+        return (len(self._flags) if gap < 0 else gap) - first
+
     def next_missing(self) -> Run | None:
         """The first run of missing pieces, as long as it goes; none when all are there."""
         first = self._flags.find(_MISSING)
@@ -91,3 +133,7 @@ def byte_range(run: Run, manifest: Manifest) -> tuple[int, int]:
     """Offset and length, in bytes, of a run of pieces."""
     offset = run.first * manifest.piece_size
     return offset, min(run.count * manifest.piece_size, manifest.size_bytes - offset)
+
+
+def _bitmap_bytes(piece_count: int) -> int:
+    return -(-piece_count // 8)
