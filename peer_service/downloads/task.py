@@ -7,7 +7,7 @@ import structlog
 
 from peer_service.downloads.model import Download
 from peer_service.downloads.queue import DownloadQueue
-from peer_service.downloads.rate import RateMeter
+from peer_service.rate import RateMeter
 from peer_service.transfer.download import Candidate
 from videoteca_core.errors import BadSource, VideotecaError
 

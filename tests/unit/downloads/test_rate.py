@@ -1,6 +1,6 @@
 """How fast bytes come in."""
 
-from peer_service.downloads.rate import RateMeter
+from peer_service.rate import RateMeter
 from tests.clock import Clock
 
 
