@@ -111,6 +111,14 @@ class PieceSet:
         gap = self._flags.find(_MISSING, first)
         return (len(self._flags) if gap < 0 else gap) - first
 
+    def last_run(self, first: int, end: int) -> Run | None:
+        """The last pieces without a gap that are there from one piece to before another."""
+        last = self._flags.rfind(_THERE, first, end)
+        if last < first:
+            return None
+        start = max(first, self._flags.rfind(_MISSING, first, last) + 1)
+        return Run(start, last + 1 - start)
+
     def next_missing(self) -> Run | None:
         """The first run of missing pieces, as long as it goes; none when all are there."""
         first = self._flags.find(_MISSING)
