@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from peer_service.pieces import PieceSet
 from videoteca.v1 import videoteca_pb2 as pb
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import InvalidAddress, InvalidRequest
@@ -42,6 +43,7 @@ class FetchHeader:
     piece_size_bytes: int
     offset_bytes: int
     granted_bytes: int
+    upload_limit: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def fetch_header_to_wire(header: FetchHeader) -> bytes:
         piece_size_bytes=header.piece_size_bytes,
         offset_bytes=header.offset_bytes,
         granted_bytes=header.granted_bytes,
+        upload_limit=header.upload_limit,
     )
     return pb.FetchVideoResponse(header=message).SerializeToString()
 
@@ -122,6 +125,7 @@ def fetch_response_from_wire(data: bytes) -> FetchHeader | memoryview:
         piece_size_bytes=header.piece_size_bytes,
         offset_bytes=header.offset_bytes,
         granted_bytes=header.granted_bytes,
+        upload_limit=header.upload_limit,
     )
 
 
@@ -155,6 +159,22 @@ def manifest_to_wire(manifest: Manifest) -> pb.GetManifestResponse:
         piece_size_bytes=manifest.piece_size,
         piece_digests=manifest.piece_digests,
     )
+
+
+def piece_news_from_wire(message: pb.WatchPiecesResponse, piece_count: int) -> PieceSet:
+    """The pieces that a message tells of: all that there are, or those that are new.
+
+    Raises:
+        ValueError: the video has no such pieces.
+    """
+    if message.WhichOneof("news") == "bitmap":
+        return PieceSet.from_bitmap(message.bitmap, piece_count)
+    pieces = PieceSet(piece_count)
+    for piece in message.added.numbers:
+        if not 0 <= piece < piece_count:
+            raise ValueError(piece)
+        pieces.add(piece)
+    return pieces
 
 
 def challenge_from_wire(message: pb.IdentifyRequest) -> Challenge:
