@@ -9,11 +9,12 @@ import grpc
 
 from peer_service.announcer import Announcer
 from peer_service.control_wire import download_to_wire, query_from_wire, status_to_wire
-from peer_service.downloads.model import Download
+from peer_service.downloads.model import Download, DownloadState
 from peer_service.downloads.queue import DownloadQueue
 from peer_service.downloads.resolve import resolve
 from peer_service.downloads.worker import DownloadWorker
 from peer_service.library.library import Library
+from peer_service.limits import RateLimit
 from peer_service.status import PeerStatus
 from peer_service.stop import Stopped
 from peer_service.tracker_link import TrackerLink
@@ -39,6 +40,8 @@ class ControlServicer(ControlBase):
         library: Library,
         queue: DownloadQueue,
         worker: DownloadWorker,
+        upload_limit: RateLimit,
+        download_limit: RateLimit,
     ) -> None:
         self._status = status
         self._link = link
@@ -46,6 +49,7 @@ class ControlServicer(ControlBase):
         self._library = library
         self._queue = queue
         self._worker = worker
+        self._limits = {"upload_limit": upload_limit, "download_limit": download_limit}
 
     async def GetStatus(
         self, request: pb.GetStatusRequest, context: _Context
@@ -110,7 +114,7 @@ class ControlServicer(ControlBase):
                 seen = downloads
                 yield pb.WatchDownloadsResponse(downloads=map(download_to_wire, downloads))
             await asyncio.sleep(_WATCH_SECONDS)
-            if not any(download.source for download in downloads):
+            if not any(map(_changes_by_itself, downloads)):
                 await asyncio.to_thread(self._queue.wait_changed, version, 1.0)
 
     async def PauseDownload(
@@ -147,6 +151,18 @@ class ControlServicer(ControlBase):
         )
         return pb.MoveDownloadResponse(download=download_to_wire(download))
 
+    async def SetLimits(
+        self, request: pb.SetLimitsRequest, context: _Context
+    ) -> pb.SetLimitsResponse:
+        wanted = {
+            field: getattr(request, field) for field in self._limits if request.HasField(field)
+        }
+        for rate in wanted.values():
+            RateLimit(rate)  # one that can't be kept is refused before any is changed
+        for field, rate in wanted.items():
+            self._limits[field].rate = rate
+        return pb.SetLimitsResponse(**{field: limit.rate for field, limit in self._limits.items()})
+
     def _enqueue(self, video: LocatedVideo, owner: str, priority: int) -> tuple[Download, bool]:
         queued = any(each.video_id == video.video_id for each in self._queue.downloads())
         if not queued:
@@ -166,3 +182,8 @@ class ControlServicer(ControlBase):
             for download in self._queue.downloads()
             if not wanted or download.download_id in wanted
         )
+
+
+def _changes_by_itself(download: Download) -> bool:
+    """Whether its bytes and rates change without anybody telling of it."""
+    return download.state is DownloadState.RUNNING and bool(download.rate or download.sources)

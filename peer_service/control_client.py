@@ -8,7 +8,7 @@ from typing import Self
 
 from peer_service.control_wire import download_from_wire, query_to_wire, status_from_wire
 from peer_service.downloads.model import Download
-from peer_service.status import PeerStatus
+from peer_service.status import Limits, PeerStatus
 from videoteca.v1 import control_pb2 as pb
 from videoteca.v1.control_pb2_grpc import ControlStub
 from videoteca_core.catalogue import Holding, VideoQuery
@@ -157,6 +157,26 @@ class ControlClient:
         with self._errors():
             response = self._stub.MoveDownload(request, timeout=UNARY_TIMEOUT_SECONDS)
         return download_from_wire(response.download)
+
+    def set_limits(
+        self, *, upload_limit: int | None = None, download_limit: int | None = None
+    ) -> Limits:
+        """Change how fast the peer may send and receive until it ends.
+
+        Args:
+            upload_limit: bytes a second; 0: no limit; none: as it is.
+            download_limit: the same for what it receives.
+
+        Returns:
+            The limits after the change.
+
+        Raises:
+            InvalidRequest: one is too low to be kept; neither is changed then.
+        """
+        request = pb.SetLimitsRequest(upload_limit=upload_limit, download_limit=download_limit)
+        with self._errors():
+            limits = self._stub.SetLimits(request, timeout=UNARY_TIMEOUT_SECONDS)
+        return Limits(limits.upload_limit, limits.download_limit)
 
     def close(self) -> None:
         """Close the connection."""

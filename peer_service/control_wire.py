@@ -175,6 +175,8 @@ def status_to_wire(status: PeerStatus) -> pb.GetStatusResponse:
             for state, count in status.downloads.items()
         ],
         pid=status.pid,
+        upload_limit=status.upload_limit,
+        download_limit=status.download_limit,
     )
 
 
@@ -205,4 +207,6 @@ def status_from_wire(message: pb.GetStatusResponse) -> PeerStatus:
         downloaded_bytes=message.downloaded_bytes,
         downloads={_STATE_FROM_WIRE[each.state]: each.count for each in message.downloads},
         pid=message.pid,
+        upload_limit=message.upload_limit,
+        download_limit=message.download_limit,
     )

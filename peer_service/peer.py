@@ -187,6 +187,8 @@ class Peer:
             library=self._library,
             queue=self._queue,
             worker=self._worker,
+            upload_limit=self._upload_limit,
+            download_limit=self._download_limit,
         )
 
     async def _serve(self, server: Server, where: Endpoint | Path) -> int:
@@ -226,6 +228,8 @@ class Peer:
             downloaded_bytes=self._worker.downloaded_bytes,
             downloads=Counter(download.state for download in self._queue.downloads()),
             pid=os.getpid(),
+            upload_limit=self._upload_limit.rate,
+            download_limit=self._download_limit.rate,
         )
 
     async def _enroll(self, name: str) -> None:

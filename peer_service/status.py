@@ -19,6 +19,14 @@ class SkippedFile:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How fast a peer may send and receive in all, in bytes a second; 0: no limit."""
+
+    upload_limit: int
+    download_limit: int
+
+
+@dataclass(frozen=True)
 class PeerStatus:
     """A peer, as of now.
 
@@ -31,6 +39,8 @@ class PeerStatus:
         uploaded_bytes: bytes of video sent since this peer started.
         downloaded_bytes: bytes of video received and verified since this peer started.
         downloads: how many downloads are in each state.
+        upload_limit: bytes a second that it may send; 0: no limit.
+        download_limit: bytes a second that it may receive; 0: no limit.
     """
 
     name: str
@@ -54,3 +64,5 @@ class PeerStatus:
     downloaded_bytes: int
     downloads: Mapping[DownloadState, int]
     pid: int
+    upload_limit: int
+    download_limit: int

@@ -31,6 +31,8 @@ def _status(host: str) -> PeerStatus:
         downloaded_bytes=0,
         downloads={},
         pid=1,
+        upload_limit=0,
+        download_limit=0,
     )
 
 
