@@ -49,7 +49,8 @@ class ControlServicer(ControlBase):
         self._library = library
         self._queue = queue
         self._worker = worker
-        self._limits = {"upload_limit": upload_limit, "download_limit": download_limit}
+        self._upload_limit = upload_limit
+        self._download_limit = download_limit
 
     async def GetStatus(
         self, request: pb.GetStatusRequest, context: _Context
@@ -154,14 +155,18 @@ class ControlServicer(ControlBase):
     async def SetLimits(
         self, request: pb.SetLimitsRequest, context: _Context
     ) -> pb.SetLimitsResponse:
-        wanted = {
-            field: getattr(request, field) for field in self._limits if request.HasField(field)
-        }
-        for rate in wanted.values():
+        wanted = []
+        if request.HasField("upload_limit"):
+            wanted.append((self._upload_limit, request.upload_limit))
+        if request.HasField("download_limit"):
+            wanted.append((self._download_limit, request.download_limit))
+        for _limit, rate in wanted:
             RateLimit(rate)  # one that can't be kept is refused before any is changed
-        for field, rate in wanted.items():
-            self._limits[field].rate = rate
-        return pb.SetLimitsResponse(**{field: limit.rate for field, limit in self._limits.items()})
+        for limit, rate in wanted:
+            limit.rate = rate
+        return pb.SetLimitsResponse(
+            upload_limit=self._upload_limit.rate, download_limit=self._download_limit.rate
+        )
 
     def _enqueue(self, video: LocatedVideo, owner: str, priority: int) -> tuple[Download, bool]:
         queued = any(each.video_id == video.video_id for each in self._queue.downloads())

@@ -87,6 +87,9 @@ class Peer:
 
     Call :meth:`start` and at the end :meth:`stop`, both on the same event loop.
 
+    Raises:
+        InvalidRequest: a limit is too low to be kept.
+
     Attributes:
         socket: where it serves Control.
         port: where it serves the other peers; 0 for nowhere.
