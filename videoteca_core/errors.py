@@ -312,6 +312,12 @@ class OffsetOutOfRange(VideotecaError):
 class Busy(VideotecaError):
     """It is to be asked again in a while. Fields: retry_after_seconds, whole ones."""
 
+    @property
+    def retry_after(self) -> float:
+        """Seconds until then; 0 when the other side named no number."""
+        text = self.fields.get("retry_after_seconds", "")
+        return float(text) if text.isdecimal() else 0.0
+
 
 class NoUploadSlot(Busy):
     """All upload slots stayed taken. Fields: retry_after_seconds."""

@@ -1,168 +1,190 @@
 """One video, from the peers that have it to a finished file in the received folder."""
 
 import threading
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final, TypeVar
 
-from peer_service.pieces import byte_range
+from peer_service.limits import DownloadLimiter
+from peer_service.partial import PartialVideo
+from peer_service.stop import check
+from peer_service.transfer.crew import Crew
+from peer_service.transfer.fetcher import Fetcher
+from peer_service.transfer.finder import Finder
 from peer_service.transfer.folder import ReceivedFolder
-from peer_service.transfer.part_file import (
-    PartFile,
-    PieceRejected,
-    part_ids,
-    remove_part,
-    stored_manifest,
+from peer_service.transfer.model import (
+    Candidate,
+    Finished,
+    HeldBack,
+    Observer,
+    SourceReport,
+    Wanted,
 )
-from peer_service.transfer.source import PeerSource
-from videoteca_core.addresses import Endpoint
-from videoteca_core.errors import (
-    LocalTrouble,
-    NoSourceOnline,
-    NoUploadSlot,
-    Unavailable,
-    VideotecaError,
-)
-from videoteca_core.manifest import Manifest
-from videoteca_core.text import N_
+from peer_service.transfer.part_file import PartFile, part_ids, remove_part, stored_manifest
+from peer_service.transfer.roster import MOST_SOURCES, Roster
+from peer_service.transfer.source import STALL_SECONDS, PeerSource
+from peer_service.transfer.watchdog import Watchdog
 
 T = TypeVar("T")
 
+_LOOK_SECONDS: Final = 0.1
+_NEXT_SOURCE_SECONDS: Final = 0.3
+"""One source tells the manifest as well as another: each is given so long before the next."""
 
-@dataclass(frozen=True)
-class Wanted:
-    """A video to fetch, and the name under which it is to be stored."""
-
-    name: str
-    video_id: str
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A peer that should have it, and where it answers."""
-
-    peer_name: str
-    endpoint: Endpoint
-
-
-class Observer(Protocol):
-    """Who wants to know how it goes. Called from several threads."""
-
-    def fetching_from(self, candidate: Candidate) -> None:
-        """A source is tried now."""
-
-    def verified(self, count: int) -> None:
-        """So many more bytes were received and verified."""
-
-    def progressed(self, verified_bytes: int) -> None:
-        """So many bytes of the video count now: verified, written and synced."""
-
-    def failed(self, candidate: Candidate, error: VideotecaError) -> None:
-        """A source did not do; a BadSource is not to be tried again."""
-
-
-@dataclass(frozen=True)
-class Finished:
-    """A video in the received folder."""
-
-    path: Path
-    manifest: Manifest
+_PATIENCE_SECONDS: Final = 10.0
+"""So long a transfer goes on while no source sends; then other downloads may have its place."""
 
 
 class Transfer:
-    """Fetches a video from one source, and when that fails from the next, no piece twice.
+    """Fetches a video from several sources at once, no piece twice.
 
     Args:
         wanted: the video.
-        candidates: who should have it, the best first.
         received_folder: where it is to be.
+        find: asks the tracker who should have it, the best first; asked again now and then.
         observer: told how it goes.
+        offer: told, once, what others may fetch from here meanwhile.
         stop: when it is set, the transfer stops within a second and keeps what it verified.
+        streams: how many more sources all transfers of this peer may have at once.
+        limiter: holds them to the download limit.
+        stall_seconds: how long a source may bring nothing.
         connect: makes a source.
     """
 
     def __init__(
         self,
         wanted: Wanted,
-        candidates: Sequence[Candidate],
         received_folder: Path,
         *,
+        find: Callable[[], Sequence[Candidate]],
         observer: Observer,
+        offer: Callable[[PartialVideo], None],
         stop: threading.Event,
+        streams: threading.Semaphore,
+        limiter: DownloadLimiter,
+        stall_seconds: float = STALL_SECONDS,
         connect: Callable[..., PeerSource] = PeerSource,
     ) -> None:
         self._wanted = wanted
-        self._candidates = list(candidates)
         self._received_folder = received_folder
+        self._find = find
         self._observer = observer
+        self._offer = offer
         self._stop = stop
+        self._limiter = limiter
+        self._stall_seconds = stall_seconds
         self._connect = connect
-        self._failures: list[VideotecaError] = []
+        self._finder: Finder | None = None
+        self._over = threading.Event()
+        self._crew = Crew(self._over)
+        self._roster = Roster(self._hire, observer.failed, streams)
+        self._watchdog = Watchdog(self._over)
+
+    def sources(self) -> tuple[SourceReport, ...]:
+        """How the sources do, or did; from any thread."""
+        return self._roster.reports()
+
+    def held_back(self) -> HeldBack | None:
+        """What holds it back most; from any thread."""
+        return self._roster.held_back()
 
     def run(self) -> Finished:
-        """Fetch what is missing and give the file its name.
+        """Fetch what is missing and give the file its name. To be called once.
 
         Raises:
-            NoSourceOnline: there were no candidates.
-            NoUploadSlot, Unavailable: none did, and at least one of them may do later.
-            BadSource, VideoUnknown, Aborted, RemoteFailure: none did; what the last one said.
+            NoSourceOnline: there is nobody who has what is missing.
+            Busy, Unavailable: nobody did, and at least one of them may do later.
+            BadSource, VideoUnknown, Aborted, RemoteFailure: nobody did; what one of them said.
             LocalTrouble: something on this machine is in the way.
+            VideotecaError: the tracker was asked and failed.
             Stopped: asked to stop.
         """
-        name, video_id = self._wanted.name, self._wanted.video_id
-        with ReceivedFolder(self._received_folder) as folder:
-            manifest = stored_manifest(folder, video_id) or self._from_any(
-                lambda source: source.manifest(video_id)
-            )
-            there = folder.find(name, manifest, self._stop)
-            if there:
-                if video_id in part_ids(folder):  # the process ended between naming and clearing
-                    remove_part(folder, video_id)
-                return Finished(there, manifest)
-            with PartFile(
-                folder, manifest, stop=self._stop, on_progress=self._observer.progressed
-            ) as part:
-                if part.next_missing():
-                    self._from_any(lambda source: self._fetch_missing(source, part))
-                return Finished(part.finish(name), manifest)
+        with ReceivedFolder(self._received_folder) as folder, self._watchdog:
+            try:
+                return self._run(folder)
+            finally:
+                self._end()
 
-    def _from_any(self, ask: Callable[[PeerSource], T]) -> T:
-        """What the first candidate that does not fail answers; the failed ones are not asked again.
+    def _run(self, folder: ReceivedFolder) -> Finished:
+        name, video_id = self._wanted.name, self._wanted.video_id
+        manifest = stored_manifest(folder, video_id) or self._until(lambda: self._crew.manifest)
+        there = folder.find(name, manifest, self._stop)
+        if there:
+            if video_id in part_ids(folder):  # the process ended between naming and clearing
+                remove_part(folder, video_id)
+            return Finished(there, manifest)
+        with PartFile(
+            folder, manifest, stop=self._stop, on_progress=self._observer.progressed
+        ) as part:
+            self._offer(part.offer(name))
+            self._crew.open(part)
+            try:
+                self._until(lambda: self._crew.is_complete)
+            finally:
+                self._end()  # nobody may write to the file once it is closed
+            return Finished(part.finish(name), manifest)
+
+    def _until(self, reached: Callable[[], T | None]) -> T:
+        """Keep sources at work until something is reached.
 
         Raises:
-            VideotecaError: all failed; see :meth:`run`.
+            VideotecaError, Stopped: it can't be now; see :meth:`run`.
         """
-        while self._candidates:
-            candidate = self._candidates[0]
-            self._observer.fetching_from(candidate)
-            try:
-                with self._connect(
-                    candidate.endpoint, name=candidate.peer_name, stop=self._stop
-                ) as source:
-                    return ask(source)
-            except LocalTrouble:
-                raise
-            except VideotecaError as error:
-                self._failures.append(error)
-                self._observer.failed(candidate, error)
-                del self._candidates[0]
-        raise self._outcome()
+        begun = busy_at = time.monotonic()
+        while True:
+            with self._crew.changed:
+                result = reached()
+                if result:
+                    return result
+                check(self._stop)
+                if self._crew.failure:
+                    raise self._crew.failure
+            self._look_for_sources()
+            now = time.monotonic()
+            knows = self._crew.manifest or self._crew.is_open
+            some = self._roster.fill(
+                MOST_SOURCES if knows else 1 + int((now - begun) / _NEXT_SOURCE_SECONDS)
+            )
+            if self._roster.is_busy:
+                busy_at = now
+            if not some or now - busy_at > _PATIENCE_SECONDS:
+                raise self._roster.outcome(self._wanted.name)
+            with self._crew.changed:
+                if not reached():
+                    self._crew.changed.wait(_LOOK_SECONDS)
 
-    def _fetch_missing(self, source: PeerSource, part: PartFile) -> None:
-        while run := part.next_missing():
-            with source.fetch(part.manifest, *byte_range(run, part.manifest)) as stream:
-                writer = part.writer(run.first)
-                for chunk in stream:
-                    try:
-                        self._observer.verified(writer.feed(chunk))
-                    except PieceRejected as error:
-                        raise source.bad(N_("a piece with another digest")) from error
+    def _look_for_sources(self) -> None:
+        """Ask who has it: now, if that was not done yet, and from then on again and again."""
+        if self._finder is None:
+            self._roster.candidates_are(self._find())
+            self._finder = Finder(self._find, self._roster.candidates_are, self._over)
+            self._finder.start()
 
-    def _outcome(self) -> VideotecaError:
-        """The failure that says most about when to try again."""
-        for kind in (NoUploadSlot, Unavailable, VideotecaError):
-            for error in reversed(self._failures):
-                if isinstance(error, kind):
-                    return error
-        return NoSourceOnline(name=self._wanted.name)
+    def _hire(self, candidate: Candidate, bytes_before: int) -> Fetcher:
+        return Fetcher(
+            candidate,
+            self._wanted.video_id,
+            self._crew,
+            connect=self._open_source,
+            limiter=self._limiter,
+            on_verified=self._observer.verified,
+            on_changed=self._observer.changed,
+            bytes_before=bytes_before,
+        )
+
+    def _open_source(self, candidate: Candidate) -> PeerSource:
+        return self._connect(
+            candidate.endpoint,
+            name=candidate.peer_name,
+            watchdog=self._watchdog,
+            stop=self._over,
+            stall_seconds=self._stall_seconds,
+        )
+
+    def _end(self) -> None:
+        """Let all sources end, and wait until they have."""
+        with self._crew.changed:
+            self._over.set()
+            self._crew.changed.notify_all()
+        self._roster.end()

@@ -2,11 +2,9 @@
 
 import contextlib
 import errno
-import itertools
 import os
 import stat
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self
 
@@ -14,7 +12,7 @@ from peer_service.durable import disk_errors, sync
 from peer_service.transfer.verify import piece_is_good
 from videoteca_core.errors import FolderUnusable
 from videoteca_core.manifest import Manifest
-from videoteca_core.names import valid_name
+from videoteca_core.names import numbered, valid_name
 from videoteca_core.text import N_
 
 PARTS_FOLDER: Final = ".videoteca"
@@ -76,7 +74,7 @@ class ReceivedFolder:
 
     def find(self, name: str, manifest: Manifest, stop: threading.Event) -> Path | None:
         """A file under that name, or that name with a number, that is this video already."""
-        for candidate in _numbered(valid_name(name)):
+        for candidate in numbered(valid_name(name)):
             taken = self._content(candidate, manifest, stop)
             if taken is None:
                 return None
@@ -92,7 +90,7 @@ class ReceivedFolder:
         Returns:
             The finished file: ``clip (2).mp4`` when ``clip.mp4`` is taken by other content.
         """
-        for candidate in _numbered(valid_name(name)):
+        for candidate in numbered(valid_name(name)):
             if self._link(part, candidate):
                 with disk_errors(self.path, FolderUnusable):
                     sync(self._fd)
@@ -154,11 +152,3 @@ class ReceivedFolder:
         else:
             return
         raise FolderUnusable(path=self.path / PARTS_FOLDER, detail=problem)
-
-
-def _numbered(name: str) -> Iterator[str]:
-    """The name, and then the name with a number before its ending: 2, 3 and so on."""
-    yield name
-    path = Path(name)
-    for number in itertools.count(2):
-        yield f"{path.stem} ({number}){path.suffix}"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from videoteca_core.addresses import Endpoint
+from videoteca_core.errors import VideotecaError
 from videoteca_core.manifest import Manifest
 
 
@@ -99,3 +100,6 @@ class Observer(Protocol):
 
     def changed(self) -> None:
         """A source joined, left, or does something else now."""
+
+    def failed(self, candidate: Candidate, error: VideotecaError) -> None:
+        """A source was dropped; after a BadSource it is not to be tried again."""

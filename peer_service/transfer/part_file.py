@@ -26,7 +26,8 @@ from peer_service.durable import (
     sync_data,
     write_all,
 )
-from peer_service.pieces import PieceSet, Run, bytes_there
+from peer_service.partial import LivePieces, PartialVideo
+from peer_service.pieces import PieceSet, bytes_there
 from peer_service.transfer.folder import PARTS_FOLDER, ReceivedFolder
 from peer_service.transfer.syncer import BatchSyncer
 from peer_service.transfer.verify import piece_is_good
@@ -69,6 +70,9 @@ class PartFile:
     When the block ends, all that was verified is synced and counts, and is trusted when the file
     is opened again; after an unclean stop the pieces that count are hashed first.
 
+    Attributes:
+        pieces: those that were verified and written, of which some may not count yet.
+
     Args:
         folder: the received folder.
         manifest: the video's, already checked.
@@ -96,14 +100,14 @@ class PartFile:
         self._on_progress = on_progress
         self._name = manifest.video_id + _PART
         self._path = folder.path / PARTS_FOLDER / self._name
-        self._guard = threading.Lock()
         with contextlib.ExitStack() as stack, disk_errors(self._path):
             self._fd = self._open_part()
             stack.callback(os.close, self._fd)
-            self._pieces = self._counted()
+            counted = self._counted()
             reserve(self._fd, manifest.size_bytes)
             self._store_manifest()
-            self._on_progress(bytes_there(self._pieces, manifest))
+            self.pieces = LivePieces(counted)
+            self._on_progress(bytes_there(counted, manifest))
             self._syncer = BatchSyncer(self._settle)
             self._open = stack.pop_all()
 
@@ -115,13 +119,9 @@ class PartFile:
             if self._syncer.is_running:
                 self._settle_cleanly()
 
-    def next_missing(self) -> Run | None:
-        """The next pieces to fetch; none when all are there."""
-        return self._pieces.next_missing()
-
-    def writer(self, first: int) -> "PieceWriter":
-        """What takes the bytes of the video from that missing piece on."""
-        return PieceWriter(self, self._fd, self._path, first)
+    def writer(self, piece: int) -> "PieceWriter":
+        """What takes the bytes of a missing piece; no two may be at the same one."""
+        return PieceWriter(self, self._fd, self._path, piece)
 
     def add(self, piece: int) -> None:
         """Note that a piece was verified and written.
@@ -129,9 +129,13 @@ class PartFile:
         Raises:
             DiskFull, FileUnreadable: earlier pieces could not be synced.
         """
-        with self._guard:
-            self._pieces.add(piece)
+        self.pieces.add(piece)
         self._syncer.written(self.manifest.piece_range(piece)[1])
+
+    def offer(self, name: str) -> PartialVideo:
+        """What others may have of it, as long as the file is not finished or removed."""
+        folder = self._folder.path / PARTS_FOLDER
+        return PartialVideo(name, self.manifest, folder, self._name, self.pieces)
 
     def finish(self, name: str) -> Path:
         """Give the complete video its name in the received folder, durably.
@@ -143,7 +147,7 @@ class PartFile:
             DiskFull, FileUnreadable, FolderUnusable: the disk refuses; the partial file is kept.
             Stopped: asked to stop while comparing with a file that has the name.
         """
-        assert self.next_missing() is None
+        assert self.pieces.snapshot().is_full
         self._settle_cleanly()
         with disk_errors(self._path):
             sync(self._fd)
@@ -157,8 +161,7 @@ class PartFile:
 
     def _settle(self, *, clean: bool = False) -> None:
         """Sync the bytes, and then the note of which of them count."""
-        with self._guard:
-            pieces = self._pieces.copy()
+        pieces = self.pieces.snapshot()
         with disk_errors(self._path):
             sync_data(self._fd)
             noted_at = os.fstat(self._fd).st_mtime_ns if clean else _NOT_CLEAN
@@ -213,54 +216,47 @@ class PartFile:
 
 
 class PieceWriter:
-    """Takes the bytes of a video in order, from the beginning of a piece on.
+    """Takes the bytes of one piece in order.
 
-    Bytes are written as they come, so that a big piece needs no memory, and added to the partial
-    file when the digest of their piece is right.
+    Bytes are written as they come, so that a big piece needs no memory, and the piece is added to
+    the partial file when its digest is right.
+
+    Attributes:
+        piece: its number.
+        length: how many bytes it has.
+        left: how many of them are still to come.
     """
 
-    def __init__(self, part: PartFile, fd: int, path: Path, first: int) -> None:
+    def __init__(self, part: PartFile, fd: int, path: Path, piece: int) -> None:
+        self.piece = piece
+        self._offset, self.length = part.manifest.piece_range(piece)
+        self.left = self.length
         self._part = part
         self._fd = fd
         self._path = path
-        self._begin(first)
+        self._hasher = blake3()
 
-    def feed(self, data: bytes | memoryview) -> int:
+    def feed(self, data: memoryview) -> memoryview:
         """Take the next bytes.
 
         Returns:
-            How many bytes of pieces that have been verified now.
+            Those that are beyond the end of the piece.
 
         Raises:
-            PieceRejected: a piece is not what it should be.
+            PieceRejected: the piece is complete, and not what it should be.
             DiskFull, FileUnreadable: the disk refuses.
         """
-        verified = 0
-        rest = memoryview(data)
-        while rest:
-            mine, rest = rest[: self._left], rest[self._left :]
-            self._hasher.update(mine)
-            with disk_errors(self._path):
-                write_all(self._fd, mine, self._offset)
-            self._offset += len(mine)
-            self._left -= len(mine)
-            if not self._left:
-                verified += self._end_piece()
-        return verified
-
-    def _begin(self, piece: int) -> None:
-        self._piece = piece
-        self._offset, self._left = self._part.manifest.piece_range(piece)
-        self._hasher = blake3()
-
-    def _end_piece(self) -> int:
-        manifest, piece = self._part.manifest, self._piece
-        if self._hasher.digest() != manifest.piece_digest(piece):
-            raise PieceRejected(piece)
-        self._part.add(piece)
-        if piece + 1 < manifest.piece_count:
-            self._begin(piece + 1)
-        return manifest.piece_range(piece)[1]
+        mine, rest = data[: self.left], data[self.left :]
+        self._hasher.update(mine)
+        with disk_errors(self._path):
+            write_all(self._fd, mine, self._offset)
+        self._offset += len(mine)
+        self.left -= len(mine)
+        if not self.left:
+            if self._hasher.digest() != self._part.manifest.piece_digest(self.piece):
+                raise PieceRejected(self.piece)
+            self._part.add(self.piece)
+        return rest
 
 
 def _video_id(part_name: str) -> str:

@@ -69,7 +69,7 @@ class Plan(Generic[Source]):
         self._rng = rng
         self._there = there.copy()
         self._free = bytearray(there.to_bytes()).translate(bytes((1, 0)) + bytes(254))
-        self._copies = bytes(manifest.piece_count)
+        self._copies = bytearray(manifest.piece_count)
         self._has: dict[Source, PieceSet] = {}
         self._claimed: dict[Source, _Claimed] = {}
         self._last: dict[Source, int] = {}  # the piece that it brought last
@@ -97,10 +97,10 @@ class Plan(Generic[Source]):
     def gained(self, source: Source, pieces: Iterable[int]) -> None:
         """A source has these pieces now besides."""
         if source in self._has:
-            self._count_copies(source, -1)
             for piece in pieces:
-                self._has[source].add(piece)
-            self._count_copies(source, 1)
+                if piece not in self._has[source]:
+                    self._has[source].add(piece)
+                    self._copies[piece] += 1
 
     def leave(self, source: Source) -> None:
         """A source goes; all that it claimed is free again."""
@@ -172,7 +172,7 @@ class Plan(Generic[Source]):
     def _count_copies(self, source: Source, sign: int) -> None:
         flags = _number(self._has[source].to_bytes())
         count = _number(self._copies) + sign * flags
-        self._copies = count.to_bytes(len(self._copies), "little")
+        self._copies[:] = count.to_bytes(len(self._copies), "little")
 
     def _set_free(self, first: int, end: int, *, free: bool) -> None:
         self._free[first:end] = bytes((free,)) * (end - first)
@@ -194,7 +194,7 @@ class Plan(Generic[Source]):
         if self._is_fresh and 1 in self._free:
             first = self._any_of(self._free, 1)
             return Run(first, _length(self._free, first, len(self._free)))
-        longest = max(self._free.split(b"\0"), key=len, default=b"")
+        longest = max(self._free.strip(b"\0").split(b"\0"), key=len)
         return Run(self._free.find(longest), len(longest)) if longest else None
 
     def _rarest(self, source: Source, speeds: "_Speeds[Source]") -> Run | None:
@@ -204,8 +204,8 @@ class Plan(Generic[Source]):
             return None
         # How many have it where it is a candidate, 0 elsewhere.
         copies = (_number(self._copies) & candidates * 255).to_bytes(len(self._copies), "little")
-        fewest = min(set(copies) - {0})
-        first = self._last.get(source, -1) + 1
+        fewest = next(count for count in range(1, len(self._has) + 1) if count in copies)
+        first = self._last[source] + 1 if source in self._last else len(copies)
         if not copies.startswith(bytes((fewest,)), first):
             first = self._any_of(copies, fewest)
         return Run(first, _length(copies, first, first + speeds.run_limit(source)))

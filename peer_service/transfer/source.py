@@ -1,7 +1,6 @@
 """One source: the calls to one peer, watched so that none hangs and none is believed blindly."""
 
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Self
@@ -9,15 +8,18 @@ from typing import Any, Final, Self
 import grpc
 
 from peer_service import wire
+from peer_service.pieces import PieceSet
 from peer_service.stop import Stopped, check
+from peer_service.transfer.watchdog import Watchdog, WatchedCall
 from videoteca.v1 import videoteca_pb2 as pb
 from videoteca.v1 import videoteca_pb2_grpc
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import (
     Aborted,
     BadSource,
+    Busy,
     InvalidRequest,
-    NoUploadSlot,
+    PieceMissing,
     RemoteFailure,
     Unavailable,
     Unreachable,
@@ -30,25 +32,27 @@ from videoteca_core.rpc.options import MAX_CHUNK_BYTES
 from videoteca_core.rpc.status import from_rpc_error
 from videoteca_core.text import N_
 
-STALL_SECONDS: Final = 10.0
-"""A stream that brings nothing for so long is given up: keepalive does not find a hung peer."""
+STALL_SECONDS: Final = 5.0
+"""A source that brings nothing for so long is given up."""
 
 _FETCH_VIDEO: Final = f"/{pb.DESCRIPTOR.services_by_name['Peer'].full_name}/FetchVideo"
-_TURN_FACTOR: Final = 1.5  # before the header we may wait for our turn, with nothing to see
-_LOOK_SECONDS: Final = 0.1
-_NEVER: Final = float("inf")
-_BELIEVED: Final = (VideoUnknown, NoUploadSlot, Aborted, Unavailable)
+_BELIEVED: Final = (VideoUnknown, PieceMissing, Busy, Aborted, Unavailable)
 """What a peer may say of itself; anything else from it is a failure of its own, never of ours."""
 
 
+class Interrupted(Exception):
+    """The call was ended by :meth:`PeerSource.interrupt`."""
+
+
 class PeerSource:
-    """A peer from which videos are fetched, one call at a time.
+    """A peer from which a video is fetched, one run of pieces at a time.
 
     Args:
         endpoint: where it answers.
         name: what to call it in errors.
-        stop: ends the call under way when it is set.
-        stall_seconds: how long a stream may bring nothing.
+        watchdog: looks after the calls.
+        stop: ends the calls under way when it is set.
+        stall_seconds: how long it may bring nothing.
     """
 
     def __init__(
@@ -56,13 +60,17 @@ class PeerSource:
         endpoint: Endpoint,
         *,
         name: str,
+        watchdog: Watchdog,
         stop: threading.Event,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self.name = name
         self._endpoint = endpoint
+        self._watchdog = watchdog
         self._stop = stop
         self._stall_seconds = stall_seconds
+        self._guard = threading.Lock()
+        self._fetching: WatchedCall | None = None
         self._channel = blocking_channel(endpoint)
         self._stub = videoteca_pb2_grpc.PeerStub(self._channel)
         # In place of the generated one, which would parse the chunks.
@@ -99,13 +107,36 @@ class PeerSource:
         except InvalidRequest as error:
             raise self.bad(N_("a manifest that is not this video's")) from error
 
+    def pieces(self, manifest: Manifest) -> Iterator[PieceSet]:
+        """Which pieces the peer has: all of them at first, and then those that are new.
+
+        Ends when it has them all.
+
+        Raises:
+            BadSource: it tells of pieces that are none.
+            VideoUnknown, Busy, Unavailable, RemoteFailure: it does not tell, or no longer.
+            Stopped: asked to stop.
+        """
+        check(self._stop)
+        call = self._stub.WatchPieces(pb.WatchPiecesRequest(video_id=manifest.video_id))
+        with self._watched(call) as watched:
+            watched.waiting(self._stall_seconds)
+            for message in call:
+                watched.received()
+                try:
+                    yield wire.piece_news_from_wire(message, manifest.piece_count)
+                except ValueError as error:
+                    raise self.bad(N_("pieces that this video does not have")) from error
+
     @contextmanager
     def fetch(self, manifest: Manifest, offset: int, length: int) -> Iterator["Stream"]:
         """Ask for a range, in bytes, and read what is granted of it inside the block.
 
         Raises:
             BadSource: the header does not answer what was asked.
-            VideoUnknown, NoUploadSlot, Aborted, Unavailable, RemoteFailure: the peer refuses.
+            VideoUnknown, PieceMissing, Busy, Aborted, Unavailable, RemoteFailure: the peer
+                refuses.
+            Interrupted: see :meth:`interrupt`.
             Stopped: asked to stop.
         """
         check(self._stop)
@@ -114,29 +145,39 @@ class PeerSource:
                 video_id=manifest.video_id, offset_bytes=offset, length_bytes=length
             )
         )
-        with self._watched(call) as watch:
-            stream = Stream(self, call, watch, self._stall_seconds)
-            stream.start(manifest, offset, length)
-            yield stream
+        with self._watched(call) as watched:
+            with self._guard:
+                self._fetching = watched
+            try:
+                stream = Stream(self, call, watched, self._stall_seconds)
+                stream.start(manifest, offset, length)
+                yield stream
+            finally:
+                with self._guard:
+                    self._fetching = None
+
+    def interrupt(self) -> None:
+        """End the fetch under way, if there is one, from any thread."""
+        with self._guard:
+            if self._fetching:
+                self._fetching.interrupt()
 
     @contextmanager
-    def _watched(self, call: Any) -> Iterator["_Watch"]:  # noqa: ANN401 - a Call, and maybe a Future
-        watch = _Watch(call, self._stop)
-        watch.start()
-        try:
-            yield watch
-        except grpc.FutureCancelledError:
-            raise Stopped from None
-        except grpc.RpcError as error:
-            raise self._translated(error, watch) from error
-        finally:
-            watch.end()
-            call.cancel()
+    def _watched(self, call: Any) -> Iterator[WatchedCall]:  # noqa: ANN401 - a Call, and maybe a Future
+        with self._watchdog.watch(call) as watched:
+            try:
+                yield watched
+            except grpc.FutureCancelledError:
+                raise Stopped from None
+            except grpc.RpcError as error:
+                raise self._translated(error, watched) from error
 
-    def _translated(self, error: Any, watch: "_Watch") -> Exception:  # noqa: ANN401 - see from_rpc_error
+    def _translated(self, error: Any, watched: WatchedCall) -> Exception:  # noqa: ANN401 - see from_rpc_error
         if self._stop.is_set():
             return Stopped()
-        if watch.stalled:
+        if watched.interrupted:
+            return Interrupted()
+        if watched.stalled:
             return self._unreachable(N_("it stopped sending"))
         if error.code() is grpc.StatusCode.CANCELLED:
             return self._unreachable(N_("it ended the call"))
@@ -159,14 +200,22 @@ class Stream:
     Attributes:
         granted: how many bytes the chunks add up to; fewer than asked for when it ends at a
             piece boundary.
+        is_limited: whether the peer keeps to an upload limit.
     """
 
-    def __init__(self, source: PeerSource, call: Any, watch: "_Watch", patience: float) -> None:  # noqa: ANN401 - see PeerSource
+    def __init__(
+        self,
+        source: PeerSource,
+        call: Any,  # noqa: ANN401 - see PeerSource
+        watched: WatchedCall,
+        patience: float,
+    ) -> None:
         self._source = source
         self._messages = call
-        self._watch = watch
+        self._watched = watched
         self._patience = patience
         self.granted = 0
+        self.is_limited = False
 
     def start(self, manifest: Manifest, offset: int, length: int) -> None:
         """Read the header.
@@ -174,7 +223,7 @@ class Stream:
         Raises:
             BadSource: it does not answer what was asked.
         """
-        header = self._next(self._patience * _TURN_FACTOR)
+        header = self._next()
         if not isinstance(header, wire.FetchHeader):
             raise self._source.bad(N_("no header"))
         is_ours = (header.video_id, header.size_bytes, header.piece_size_bytes) == (
@@ -185,6 +234,7 @@ class Stream:
         if not is_ours or header.offset_bytes != offset:
             raise self._source.bad(N_("a header for something else"))
         self.granted = header.granted_bytes
+        self.is_limited = header.upload_limit > 0
         if not 0 < self.granted <= length or (
             self.granted < length and (offset + self.granted) % manifest.piece_size
         ):
@@ -199,7 +249,7 @@ class Stream:
             Stopped: asked to stop.
         """
         left = self.granted
-        while (chunk := self._next(self._patience)) is not None:
+        while (chunk := self._next()) is not None:
             if isinstance(chunk, wire.FetchHeader) or not 0 < len(chunk) <= MAX_CHUNK_BYTES:
                 raise self._source.bad(N_("a message that is not a chunk"))
             left -= len(chunk)
@@ -209,41 +259,8 @@ class Stream:
         if left:
             raise self._source.bad(N_("less than it granted"))
 
-    def _next(self, patience: float) -> wire.FetchHeader | memoryview | None:
-        self._watch.waiting(patience)
+    def _next(self) -> wire.FetchHeader | memoryview | None:
+        self._watched.waiting(self._patience)
         message: wire.FetchHeader | memoryview | None = next(self._messages, None)
-        self._watch.received()
+        self._watched.received()
         return message
-
-
-class _Watch(threading.Thread):
-    """Cancels a call that brings nothing for too long, or when it is time to stop."""
-
-    def __init__(self, call: grpc.Call, stop: threading.Event) -> None:
-        super().__init__(name="source-watch", daemon=True)
-        self.stalled = False
-        self._call = call
-        self._stop_asked = stop
-        self._over = threading.Event()
-        self._deadline = _NEVER
-
-    def waiting(self, seconds: float) -> None:
-        """The peer has to bring something within so many seconds from now."""
-        self._deadline = time.monotonic() + seconds
-
-    def received(self) -> None:
-        """It did: while we are at work ourselves nothing is asked of it."""
-        self._deadline = _NEVER
-
-    def end(self) -> None:
-        """The call is over."""
-        self._over.set()
-        self.join()
-
-    def run(self) -> None:
-        """Watch until the call is over."""
-        while not self._over.wait(_LOOK_SECONDS):
-            self.stalled = time.monotonic() > self._deadline
-            if self.stalled or self._stop_asked.is_set():
-                self._call.cancel()
-                return
