@@ -119,6 +119,11 @@ class PieceSet:
         start = max(first, self._flags.rfind(_MISSING, first, last) + 1)
         return Run(start, last + 1 - start)
 
+    def without(self, others: "PieceSet") -> "PieceSet":
+        """Those of these pieces that are not among the others, which are of the same video."""
+        mine, theirs = (int.from_bytes(each.to_bytes(), "little") for each in (self, others))
+        return PieceSet.from_bytes((mine & ~theirs).to_bytes(len(self._flags), "little"))
+
     def next_missing(self) -> Run | None:
         """The first run of missing pieces, as long as it goes; none when all are there."""
         first = self._flags.find(_MISSING)

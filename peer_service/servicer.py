@@ -10,12 +10,14 @@ from typing import Any, Final, Protocol
 import grpc
 
 from peer_service import wire
-from peer_service.library.model import SharedVideo
+from peer_service.library.model import OfferedVideo
+from peer_service.partial import PartialVideo
 from peer_service.slots import UploadSlots, grant
 from peer_service.uploads import Upload, UploadCounters
+from peer_service.watchers import Watchers
 from videoteca.v1 import videoteca_pb2 as pb
 from videoteca_core.addresses import Endpoint
-from videoteca_core.errors import OffsetOutOfRange, ReaderStalled
+from videoteca_core.errors import OffsetOutOfRange, PieceMissing, ReaderStalled
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["Peer"].full_name
 
@@ -28,8 +30,8 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 class Videos(Protocol):
     """What is shared."""
 
-    def find(self, *, name: str = "", video_id: str = "") -> SharedVideo:
-        """The video of that name or id.
+    def find_offered(self, *, name: str = "", video_id: str = "") -> OfferedVideo:
+        """The video of that name or id, or the download of it.
 
         Raises:
             VideoUnknown, InvalidName, InvalidVideoId: see their classes.
@@ -72,6 +74,7 @@ class PeerServicer:
         self._identity = identity
         self._counters = counters
         self._stall_seconds = stall_seconds
+        self._watchers = Watchers(lambda video_id: library.find_offered(video_id=video_id))
         self._readers = ThreadPoolExecutor(slots.limit, thread_name_prefix="upload")
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -91,6 +94,11 @@ class PeerServicer:
             "Identify": grpc.unary_unary_rpc_method_handler(
                 self.Identify, pb.IdentifyRequest.FromString, pb.IdentifyResponse.SerializeToString
             ),
+            "WatchPieces": grpc.unary_stream_rpc_method_handler(
+                self.WatchPieces,
+                pb.WatchPiecesRequest.FromString,
+                pb.WatchPiecesResponse.SerializeToString,
+            ),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
 
@@ -103,18 +111,13 @@ class PeerServicer:
     ) -> AsyncIterator[bytes]:
         """See the protocol; the messages are serialised already."""
         asked = wire.fetch_request_from_wire(request)
-        video = self._find(asked.video)
-        size = video.manifest.size_bytes
-        offset = asked.offset_bytes
-        if offset > size:
-            raise OffsetOutOfRange(offset_bytes=offset, size_bytes=size)
-        wanted = size - offset
-        if asked.length_bytes is not None:
-            wanted = min(wanted, asked.length_bytes)
-        piece_size = video.manifest.piece_size
+        _available(self._find(asked.video), asked)
         async with self._slots.hold() as slot:
+            video = self._find(asked.video)  # while it waited, more of it may have come, or all
+            size, piece_size = video.manifest.size_bytes, video.manifest.piece_size
+            offset, available = asked.offset_bytes, _available(video, asked)
             others_wait = self._slots.waiting > 0
-            granted = grant(offset, wanted, piece_size, others_wait=others_wait)
+            granted = grant(offset, available, piece_size, others_wait=others_wait)
             header = wire.FetchHeader(size, video.manifest.video_id, piece_size, offset, granted)
             with contextlib.closing(Upload(video, offset, granted, self._readers)) as upload:
                 await upload.open()
@@ -132,14 +135,50 @@ class PeerServicer:
         """See the protocol."""
         return wire.manifest_to_wire(self._find(wire.video_key_from_wire(request)).manifest)
 
+    async def WatchPieces(
+        self, request: pb.WatchPiecesRequest, context: _Context
+    ) -> AsyncIterator[pb.WatchPiecesResponse]:
+        """See the protocol."""
+        video_id = wire.watched_video_from_wire(request)
+        first = True
+        with self._watchers.enter() as watcher:
+            watch = _StallWatch(self._stall_seconds, watcher.release)
+            async with contextlib.aclosing(watcher.news(video_id)) as news:
+                async for pieces in news:
+                    with watch:
+                        yield wire.piece_news_to_wire(pieces, first=first)
+                    first = False
+
     async def Identify(self, request: pb.IdentifyRequest, context: _Context) -> pb.IdentifyResponse:
         """See the protocol."""
         asked = wire.challenge_from_wire(request)
         proof = self._identity.answer(asked.challenge, asked.name, asked.endpoint)
         return pb.IdentifyResponse(proof=proof)
 
-    def _find(self, key: wire.VideoKey) -> SharedVideo:
-        return self._library.find(name=key.name, video_id=key.video_id)
+    def _find(self, key: wire.VideoKey) -> OfferedVideo:
+        return self._library.find_offered(name=key.name, video_id=key.video_id)
+
+
+def _available(video: OfferedVideo, asked: wire.FetchRequest) -> int:
+    """How many bytes of the range that is asked for are here, without a gap.
+
+    Raises:
+        OffsetOutOfRange: the range begins beyond the end.
+        PieceMissing: it begins in a piece that is not here yet.
+    """
+    manifest, offset = video.manifest, asked.offset_bytes
+    if offset > manifest.size_bytes:
+        raise OffsetOutOfRange(offset_bytes=offset, size_bytes=manifest.size_bytes)
+    wanted = manifest.size_bytes - offset
+    if asked.length_bytes is not None:
+        wanted = min(wanted, asked.length_bytes)
+    if not wanted or not isinstance(video, PartialVideo):
+        return wanted
+    first = offset // manifest.piece_size
+    run = video.pieces.run_length(first)
+    if not run:
+        raise PieceMissing(name=video.name, piece=first)
+    return min(wanted, (first + run) * manifest.piece_size - offset)
 
 
 class _StallWatch:

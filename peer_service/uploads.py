@@ -6,7 +6,7 @@ from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from peer_service.library.model import SharedVideo
+from peer_service.library.model import OfferedVideo
 from peer_service.library.reading import OpenVideo, open_shared
 from videoteca_core.errors import FileChanged
 from videoteca_core.rpc.options import MAX_CHUNK_BYTES
@@ -38,7 +38,7 @@ class Upload:
         readers: the threads that wait for the disk.
     """
 
-    def __init__(self, video: SharedVideo, offset: int, length: int, readers: Executor) -> None:
+    def __init__(self, video: OfferedVideo, offset: int, length: int, readers: Executor) -> None:
         self._video = video
         self._offset = offset
         self._end = offset + length
@@ -109,7 +109,7 @@ class Upload:
                 block.append(self._file.read(self._offset, length))
                 self._offset += length
         except OSError as error:
-            raise FileChanged(name=self._video.holding.name) from error
+            raise FileChanged(name=self._video.name) from error
         return block
 
     def _next_length(self) -> int:

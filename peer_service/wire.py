@@ -161,6 +161,22 @@ def manifest_to_wire(manifest: Manifest) -> pb.GetManifestResponse:
     )
 
 
+def watched_video_from_wire(message: pb.WatchPiecesRequest) -> str:
+    """The id of the video whose pieces are to be watched.
+
+    Raises:
+        InvalidVideoId: it is none.
+    """
+    return valid_video_id(message.video_id)
+
+
+def piece_news_to_wire(pieces: PieceSet, *, first: bool) -> pb.WatchPiecesResponse:
+    """All the pieces that there are, as the first message; later those that are new."""
+    if first:
+        return pb.WatchPiecesResponse(bitmap=pieces.to_bitmap())
+    return pb.WatchPiecesResponse(added=pb.Pieces(numbers=pieces))
+
+
 def piece_news_from_wire(message: pb.WatchPiecesResponse, piece_count: int) -> PieceSet:
     """The pieces that a message tells of: all that there are, or those that are new.
 

@@ -1,7 +1,10 @@
 """Names of videos and of peers: one validator for tracker, peer, queue and command line."""
 
+import itertools
 import re
 import unicodedata
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from videoteca_core.errors import InvalidName
 from videoteca_core.text import N_, is_invisible
@@ -43,3 +46,11 @@ def _problem(name: str) -> str | None:
 def fits(name: str) -> bool:
     """Whether the name is short enough."""
     return len(name.encode(errors="surrogatepass")) <= MAX_NAME_BYTES
+
+
+def numbered(name: str) -> Iterator[str]:
+    """The name, and then the name with a number before its ending: 2, 3 and so on."""
+    yield name
+    path = PurePosixPath(name)
+    for number in itertools.count(2):
+        yield f"{path.stem} ({number}){path.suffix}"

@@ -14,12 +14,13 @@ import structlog
 from peer_service.database import PeerDatabase
 from peer_service.library.cache import DigestCache
 from peer_service.library.hashing import HashJob
-from peer_service.library.model import FoundFile, SharedVideo, ShareProgress
+from peer_service.library.model import FoundFile, OfferedVideo, SharedVideo, ShareProgress
 from peer_service.library.placing import place, place_below, unreadable
 from peer_service.library.reading import find_file
 from peer_service.library.scan import skipped_file
 from peer_service.library.shelf import Shelf
 from peer_service.library.watch import Watch
+from peer_service.partial import PartialVideo
 from peer_service.status import SkippedFile
 from peer_service.stop import Stopped
 from videoteca_core.catalogue import Holding
@@ -96,11 +97,11 @@ class Library:
     @property
     def version(self) -> int:
         """Another number after every change of what is shared."""
-        return self._shelf.version
+        return self._shelf.news.version
 
     async def changed(self, since: int) -> int:
         """Wait until the version is another one, and return it."""
-        return await self._shelf.changed(since)
+        return await self._shelf.news.changed(since)
 
     async def looked(self) -> None:
         """Wait until the folders have been looked at once: before, nothing is shared yet."""
@@ -111,7 +112,7 @@ class Library:
         return self._shelf.holdings()
 
     def find(self, *, name: str = "", video_id: str = "") -> SharedVideo:
-        """The shared video of that name or id; never blocks, from any thread.
+        """The complete video of that name or id; never blocks, from any thread.
 
         Raises:
             VideoUnknown: it is not shared.
@@ -124,6 +125,20 @@ class Library:
         if not video:
             raise VideoUnknown(video=video_id or name)
         return video
+
+    def find_offered(self, *, name: str = "", video_id: str = "") -> OfferedVideo:
+        """The same, or else the download of that name or id.
+
+        Raises:
+            VideoUnknown, InvalidName, InvalidVideoId: see :meth:`find`.
+        """
+        try:
+            return self.find(name=name, video_id=video_id)
+        except VideoUnknown:
+            partial = self._shelf.partial(name=name and valid_name(name), video_id=video_id)
+            if not partial:
+                raise
+            return partial
 
     def skipped(self) -> tuple[SkippedFile, ...]:
         """The files that are not shared, and why."""
@@ -180,13 +195,14 @@ class Library:
             VideoUnknown: a name is not shared.
             InvalidName: a name could not be.
         """
-        videos = [self.find(name=name) for name in names]
-        own_names = [video.holding.name for video in videos]
-        await asyncio.to_thread(self._cache.withhold, own_names)
-        for name in own_names:
+        videos = {valid_name(name): self.find_offered(name=name) for name in names}
+        await asyncio.to_thread(self._cache.withhold, videos)
+        for name, offered in videos.items():
             video = self._shelf.named(name)
             if video:
                 self._shelf.withdraw(video)
+            if isinstance(offered, PartialVideo):
+                self._shelf.end_offer(offered.manifest.video_id)
 
     def add_received(self, path: Path, manifest: Manifest) -> None:
         """Share a finished download at once, from any thread, if it is in a shared folder.
@@ -203,6 +219,17 @@ class Library:
                 self._shelf.put(SharedVideo.of(valid_name(path.name), manifest, file))
         except (OSError, VideotecaError) as error:
             _log.warning("download not shared", path=printable(str(path)), problem=str(error))
+
+    def offer(self, partial: PartialVideo) -> None:
+        """Share a download as far as it is here, from any thread; never blocks.
+
+        It gives way to a file of the same content as soon as that is shared.
+        """
+        self._shelf.offer(partial)
+
+    def end_offer(self, video_id: str) -> None:
+        """Stop sharing a download, if it is shared, from any thread; never blocks."""
+        self._shelf.end_offer(video_id)
 
     # What goes on by itself
 

@@ -3,8 +3,9 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, TypeAlias
 
+from peer_service.partial import PartialVideo
 from videoteca_core.catalogue import Holding
 from videoteca_core.manifest import Manifest
 
@@ -53,6 +54,15 @@ class SharedVideo:
         """The video of that name and content in that file."""
         holding = Holding(name, manifest.video_id, manifest.size_bytes, manifest.pieces_root)
         return cls(holding, manifest, file)
+
+    @property
+    def name(self) -> str:
+        """The name under which it is shared."""
+        return self.holding.name
+
+
+OfferedVideo: TypeAlias = SharedVideo | PartialVideo
+"""What others may fetch from: a file, or a download as far as it is here."""
 
 
 @dataclass(frozen=True)

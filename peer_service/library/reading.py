@@ -5,7 +5,8 @@ import stat
 from pathlib import Path
 from typing import Final, Self
 
-from peer_service.library.model import FileStamp, FoundFile, SharedVideo
+from peer_service.library.model import FileStamp, FoundFile, OfferedVideo
+from peer_service.partial import PartialVideo
 from videoteca_core.errors import FileChanged
 
 FOLDER_FLAGS: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -68,14 +69,19 @@ def _check_regular(status: os.stat_result) -> None:
 class OpenVideo:
     """A shared file, open to be read as long as it is what it was when it was found.
 
+    Args:
+        file: the file.
+        name: the name of the video.
+        grows: whether the file may change meanwhile: the pieces of a download do not.
+
     Raises:
         FileChanged: it is not.
         OSError: it can't be opened.
     """
 
-    def __init__(self, file: FoundFile, name: str) -> None:
+    def __init__(self, file: FoundFile, name: str, *, grows: bool = False) -> None:
         self._name = name
-        self._stamp = file.stamp
+        self._stamp = None if grows else file.stamp
         self._file = open_below(file.folder, file.parts)
         try:
             self.check()
@@ -125,7 +131,7 @@ class OpenVideo:
         Raises:
             FileChanged: it has.
         """
-        if FileStamp.of(os.fstat(self._file)) != self._stamp:
+        if self._stamp and FileStamp.of(os.fstat(self._file)) != self._stamp:
             raise FileChanged(name=self._name)
 
     def close(self) -> None:
@@ -139,13 +145,15 @@ class OpenVideo:
         self.close()
 
 
-def open_shared(video: SharedVideo) -> OpenVideo:
-    """Open the file of a shared video.
+def open_shared(video: OfferedVideo) -> OpenVideo:
+    """Open the file of a video.
 
     Raises:
         FileChanged: it is no longer what was shared, or can't be read any more.
     """
     try:
-        return OpenVideo(video.file, video.holding.name)
+        if isinstance(video, PartialVideo):
+            return OpenVideo(find_file(video.folder, (video.part,)), video.name, grows=True)
+        return OpenVideo(video.file, video.name)
     except OSError as error:
-        raise FileChanged(name=video.holding.name) from error
+        raise FileChanged(name=video.name) from error

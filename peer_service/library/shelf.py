@@ -1,38 +1,37 @@
 """What is shared at this moment."""
 
-import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from peer_service.library.model import FoundFile, SharedVideo
-from videoteca_core.catalogue import Holding
+from peer_service.news import News
+from peer_service.partial import PartialVideo
+from videoteca_core.catalogue import Holding, HoldingState
 from videoteca_core.errors import NameInUse
-
-_Waiter = tuple[asyncio.AbstractEventLoop, asyncio.Event]
+from videoteca_core.names import fits, numbered
 
 
 class Shelf:
     """The shared videos by name and id, usable from any thread and never for long.
 
-    Each name stands for one file, and each file has one name.
+    Each name stands for one file, and each file has one name. A video that is still being
+    downloaded is shared until its file is, under the name that its file is going to get.
 
     Args:
         is_withheld: whether the owner does not share what has a name.
+
+    Attributes:
+        news: told of every change.
     """
 
     def __init__(self, is_withheld: Callable[[str], bool]) -> None:
+        self.news: Final = News()
         self._is_withheld = is_withheld
         self._lock: Final = threading.Lock()
         self._by_name: dict[str, SharedVideo] = {}
         self._by_id: dict[str, dict[str, SharedVideo]] = {}
-        self._version = 0
-        self._waiters: set[_Waiter] = set()
-
-    @property
-    def version(self) -> int:
-        """Another number after every change."""
-        return self._version
+        self._partials: dict[str, PartialVideo] = {}
 
     def named(self, name: str) -> SharedVideo | None:
         """The video of that name."""
@@ -48,14 +47,25 @@ class Shelf:
         with self._lock:
             return next(iter(self._by_id.get(video_id, {}).values()), None)
 
+    def partial(self, *, name: str = "", video_id: str = "") -> PartialVideo | None:
+        """The download of that name or content, of which no file is shared yet."""
+        with self._lock:
+            for own_name, partial in self._partial_names():
+                if partial.manifest.video_id == video_id or own_name == name:
+                    return partial
+            return None
+
     def videos(self) -> tuple[SharedVideo, ...]:
-        """All of them."""
+        """All that are complete."""
         with self._lock:
             return tuple(self._by_name.values())
 
     def holdings(self) -> tuple[Holding, ...]:
         """What can be told to a tracker, by name."""
-        return tuple(sorted((video.holding for video in self.videos()), key=lambda it: it.name))
+        with self._lock:
+            told = [video.holding for video in self._by_name.values()]
+            told += [_holding(name, partial) for name, partial in self._partial_names() if name]
+        return tuple(sorted(told, key=lambda it: it.name))
 
     def put(self, video: SharedVideo) -> None:
         """Share a video in the place of an older one from the same file, unless it is withheld.
@@ -74,7 +84,7 @@ class Shelf:
                 self._remove(older)
             self._by_name[name] = video
             self._by_id.setdefault(video.holding.video_id, {})[name] = video
-            self._tell()
+            self._tell(self._partials.get(video.holding.video_id))
 
     def withdraw(self, video: SharedVideo) -> None:
         """Stop sharing exactly this video, unless it has been replaced or withdrawn already."""
@@ -83,20 +93,19 @@ class Shelf:
                 self._remove(video)
                 self._tell()
 
-    async def changed(self, since: int) -> int:
-        """Wait until the version is another one, and return it."""
-        event = asyncio.Event()
-        waiter = (asyncio.get_running_loop(), event)
+    def offer(self, partial: PartialVideo) -> None:
+        """Share a download as far as it is here, in the place of an earlier one of that video."""
         with self._lock:
-            if self._version != since:
-                return self._version
-            self._waiters.add(waiter)
-        try:
-            await event.wait()
-        finally:
-            with self._lock:
-                self._waiters.discard(waiter)
-        return self._version
+            older = self._partials.get(partial.manifest.video_id)
+            self._partials[partial.manifest.video_id] = partial
+            self._tell(older)
+
+    def end_offer(self, video_id: str) -> None:
+        """Stop sharing a download, if it is shared."""
+        with self._lock:
+            partial = self._partials.pop(video_id, None)
+            if partial and video_id not in self._by_id:
+                self._tell(partial)
 
     def _remove(self, video: SharedVideo) -> None:
         del self._by_name[video.holding.name]
@@ -105,8 +114,26 @@ class Shelf:
         if not same:
             del self._by_id[video.holding.video_id]
 
-    def _tell(self) -> None:
-        self._version += 1
-        for loop, event in self._waiters:
-            loop.call_soon_threadsafe(event.set)
-        self._waiters.clear()
+    def _partial_names(self) -> Iterator[tuple[str, PartialVideo]]:
+        """The downloads that are shared, with their names; none where it would be too long."""
+        taken = set(self._by_name)
+        for video_id, partial in self._partials.items():
+            if video_id in self._by_id:
+                continue
+            name = next(name for name in numbered(partial.name) if name not in taken)
+            taken.add(name)
+            if not self._is_withheld(name):
+                yield name if fits(name) else "", partial
+
+    def _tell(self, partial: PartialVideo | None = None) -> None:
+        """Tell of a change, also those who watch a download that it concerns."""
+        self.news.tell()
+        if partial:
+            partial.pieces.news.tell()
+
+
+def _holding(name: str, partial: PartialVideo) -> Holding:
+    manifest = partial.manifest
+    return Holding(
+        name, manifest.video_id, manifest.size_bytes, manifest.pieces_root, HoldingState.PARTIAL
+    )

@@ -12,6 +12,7 @@ import pytest
 
 from peer_service.library.reading import OpenVideo
 from peer_service.servicer import SERVICE
+from tests.calling import MIB, answers, fetch
 from tests.sharing import Sharing, sharing
 from tests.waiting import eventually
 from videoteca.v1 import videoteca_pb2 as pb
@@ -32,9 +33,7 @@ from videoteca_core.errors import (
 from videoteca_core.identity import proof
 from videoteca_core.manifest import Manifest
 from videoteca_core.rpc.channel import blocking_channel
-from videoteca_core.rpc.status import translated
 
-MIB = 1 << 20
 CLIP = "Canción.mp4"
 DATA = os.urandom(3 * MIB + 12_345)
 
@@ -66,23 +65,6 @@ def disk_or_memory(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """Files are in memory as far as the system has them there, or all have to be waited for."""
     if request.param == "disk":
         monkeypatch.setattr(OpenVideo, "read_cached", lambda *_: False)
-
-
-@contextlib.contextmanager
-def answers(code: grpc.StatusCode, kind: type[VideotecaError]) -> Iterator[None]:
-    """The call in the block fails with that code and reason."""
-    with pytest.raises(kind) as caught, translated("peer", "here"):
-        yield
-    error: Any = caught.value.__cause__
-    assert error.code() is code
-
-
-def fetch(stub: PeerStub, **asked: Any) -> tuple[pb.FetchVideoHeader, bytes]:
-    parts = list(stub.FetchVideo(pb.FetchVideoRequest(**asked), timeout=30))
-    assert parts[0].WhichOneof("part") == "header"
-    chunks = [part.chunk for part in parts[1:]]
-    assert all(0 < len(chunk) <= MIB for chunk in chunks)
-    return parts[0].header, b"".join(chunks)
 
 
 def big_file(folder: Path, size: int = 300 * MIB) -> Path:

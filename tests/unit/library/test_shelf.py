@@ -50,28 +50,28 @@ def test_a_name_belongs_to_one_file() -> None:
 
 def test_to_put_the_same_again_is_no_change() -> None:
     shelf = shelf_of(video("a.mp4"), video("a.mp4"))
-    assert shelf.version == 1
+    assert shelf.news.version == 1
 
 
 def test_only_the_very_same_video_is_withdrawn() -> None:
     older, newer = video("a.mp4"), video("a.mp4", content=b"changed")
     shelf = shelf_of(older, newer)
-    version = shelf.version
+    version = shelf.news.version
     shelf.withdraw(older)
-    assert (shelf.named("a.mp4"), shelf.version) == (newer, version)
+    assert (shelf.named("a.mp4"), shelf.news.version) == (newer, version)
 
 
 def test_what_is_withheld_is_not_put() -> None:
     shelf = shelf_of(video("withheld"))
     assert shelf.videos() == ()
-    assert shelf.version == 0
+    assert shelf.news.version == 0
 
 
 def test_a_change_wakes_those_who_wait_from_any_thread() -> None:
     async def scenario() -> None:
         shelf = shelf_of()
-        waiting = [asyncio.create_task(shelf.changed(0)) for _ in range(3)]
-        gone = asyncio.create_task(shelf.changed(0))
+        waiting = [asyncio.create_task(shelf.news.changed(0)) for _ in range(3)]
+        gone = asyncio.create_task(shelf.news.changed(0))
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.sleep(0)
@@ -79,6 +79,6 @@ def test_a_change_wakes_those_who_wait_from_any_thread() -> None:
         thread.start()
         assert await asyncio.wait_for(asyncio.gather(*waiting), 10) == [1, 1, 1]
         thread.join()
-        assert await shelf.changed(0) == 1
+        assert await shelf.news.changed(0) == 1
 
     asyncio.run(scenario())

@@ -1,0 +1,103 @@
+"""Tells those who watch a video which of its pieces are here."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from typing import Final, Self
+
+from peer_service.library.model import OfferedVideo
+from peer_service.partial import PartialVideo
+from peer_service.pieces import PieceSet
+from videoteca_core.errors import TooManyWatchers, VideoUnknown
+
+MOST_WATCHERS: Final = 1_000
+_RETRY_AFTER_SECONDS: Final = 5
+_GATHER_SECONDS: Final = 0.05
+_GATHER_SECONDS_A_WATCHER: Final = 0.001  # all of them together are told so often at most
+
+
+class Watchers:
+    """Those who watch which pieces are here: a bounded number, whatever they watch.
+
+    Belongs to one event loop.
+
+    Args:
+        find: the video of an id; raises VideoUnknown.
+        most: how many there may be.
+
+    Attributes:
+        count: how many there are.
+    """
+
+    def __init__(self, find: Callable[[str], OfferedVideo], *, most: int = MOST_WATCHERS) -> None:
+        self.count = 0
+        self._find = find
+        self._most = most
+
+    def enter(self) -> "Watcher":
+        """One more watcher, for the time of a ``with`` block.
+
+        Raises:
+            TooManyWatchers: there are as many as there may be.
+        """
+        if self.count >= self._most:
+            raise TooManyWatchers(retry_after_seconds=_RETRY_AFTER_SECONDS)
+        self.count += 1
+        return Watcher(self, self._find)
+
+
+class Watcher:
+    """One that watches; it makes room for another at the end of the block or before."""
+
+    def __init__(self, all_: Watchers, find: Callable[[str], OfferedVideo]) -> None:
+        self._all = all_
+        self._find = find
+        self._is_in = True
+
+    def release(self) -> None:
+        """Make room for another now, if it has not yet."""
+        if self._is_in:
+            self._is_in = False
+            self._all.count -= 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    async def news(self, video_id: str) -> AsyncGenerator[PieceSet, None]:
+        """The pieces that are here, at once, and then those that are new, until all are.
+
+        What is new is told at once after a quiet while, else gathered; to one that is slow to
+        take it, more at a time.
+
+        Raises:
+            VideoUnknown: the video is not shared, or not any more and was never complete.
+        """
+        video = self._find(video_id)
+        known = None
+        while isinstance(video, PartialVideo):
+            version = video.pieces.news.version
+            now = video.pieces.snapshot()
+            if known is None:
+                yield now
+            elif len(new := now.without(known)):
+                yield new
+            if now.is_full:
+                return
+            known = now
+            await asyncio.sleep(max(_GATHER_SECONDS, _GATHER_SECONDS_A_WATCHER * self._all.count))
+            if self._find_again(video) is video:  # of any other this one's news does not tell
+                await video.pieces.news.changed(version)
+            video = self._find_again(video)
+        everything = PieceSet.full(video.manifest.piece_count)
+        yield everything.without(known) if known else everything
+
+    def _find_again(self, video: PartialVideo) -> OfferedVideo:
+        """The video as it is shared now, or as it was completed."""
+        try:
+            return self._find(video.manifest.video_id)
+        except VideoUnknown:
+            if video.pieces.snapshot().is_full:
+                return video
+            raise
