@@ -82,6 +82,10 @@ _MIGRATIONS: Final = (
         peer_id TEXT NOT NULL
     ) STRICT;
     """,
+    """
+    -- The peers that a download is fetched from, as JSON; see downloads/sources.py.
+    ALTER TABLE downloads ADD COLUMN sources TEXT NOT NULL DEFAULT '[]';
+    """,
 )
 
 

@@ -4,8 +4,9 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from peer_service.database import PeerDatabase
 from peer_service.downloads import table
@@ -16,11 +17,16 @@ from peer_service.downloads.retry import (
     delay_after_failure,
     delay_while_waiting,
 )
+from peer_service.downloads.sources import forgiven, sources_to_json
 from peer_service.downloads.states import TRANSITIONS, Event
+from peer_service.transfer.model import SourceReport
 from videoteca_core.catalogue import LocatedVideo
 from videoteca_core.errors import InvalidRequest, NotPublished, VideotecaError, WrongState
 from videoteca_core.names import valid_name
 from videoteca_core.text import N_
+
+MOST_FINAL: Final = 1_000
+"""So many downloads that are done, failed or cancelled are remembered, the newest ones."""
 
 
 class DownloadQueue:
@@ -50,6 +56,8 @@ class DownloadQueue:
     ) -> tuple[Download, bool]:
         """Put a video behind the others of its priority.
 
+        The oldest final downloads beyond :data:`MOST_FINAL` are forgotten; no file is touched.
+
         Returns:
             The download, and whether it was queued already: not final yet, or done and its file
             still there. Then it is answered as it is.
@@ -65,6 +73,7 @@ class DownloadQueue:
             for known in table.select(connection, "video_id = ?", video.video_id):
                 if not known.state.is_final or _is_there(known):
                     return known, True
+            table.forget_final(connection, MOST_FINAL)
             download = table.add(
                 connection,
                 name=name,
@@ -108,13 +117,22 @@ class DownloadQueue:
     def retry(self, download_id: int) -> Download:
         """Let a failed, cancelled or waiting download be tried as soon as it is its turn.
 
+        No source is held to have lied any more.
+
         Raises:
             WrongState: besides, when its video was queued again since.
         """
         self._waits.pop(download_id, None)
-        return self._owner_says(
-            download_id, Event.RETRY, failed_tries=0, next_try_at=0, **table.problem_columns(None)
-        )
+        with self._event(download_id, Event.RETRY) as connection:
+            sources = forgiven(table.get(connection, download_id).sources)
+            return table.update(
+                connection,
+                download_id,
+                failed_tries=0,
+                next_try_at=0,
+                sources=sources_to_json(sources),
+                **table.problem_columns(None),
+            )
 
     def cancel(self, download_id: int) -> Download:
         """Give a download up; the worker removes its partial file."""
@@ -195,24 +213,21 @@ class DownloadQueue:
             ).fetchone()
         return None if at is None else min(float(at) - now, MAX_DELAY_SECONDS)
 
-    def abandoned(self, video_ids: Iterable[str]) -> tuple[str, ...]:
-        """Those of the videos whose newest download was cancelled and is not claimed any more."""
+    def running(self) -> frozenset[int]:
+        """The downloads that are to run now."""
         with self._database.transaction() as connection:
-            newest = (
-                max(
-                    table.select(connection, "video_id = ?", video_id),
-                    key=lambda each: each.download_id,
-                    default=None,
-                )
-                for video_id in video_ids
-            )
-            return tuple(
-                each.video_id
-                for each in newest
-                if each
-                and each.state is DownloadState.CANCELLED
-                and each.download_id not in self._claimed
-            )
+            running = table.select(connection, "state = 'running'")
+        return frozenset(each.download_id for each in running)
+
+    def abandoned(self, video_ids: Iterable[str]) -> tuple[str, ...]:
+        """Those of the videos whose download was cancelled and is not claimed any more."""
+        return self._unclaimed(video_ids, lambda state: state is DownloadState.CANCELLED)
+
+    def stopped(self, video_ids: Iterable[str]) -> tuple[str, ...]:
+        """Those whose download neither waits nor runs, and is not claimed any more."""
+        return self._unclaimed(
+            video_ids, lambda state: state.is_final or state is DownloadState.PAUSED
+        )
 
     def progress(self, download_id: int, verified_bytes: int) -> None:
         """So many bytes of a download are verified, written and synced."""
@@ -225,17 +240,22 @@ class DownloadQueue:
                 self._waits.pop(download_id, None)
                 table.update(connection, download_id, failed_tries=0)
 
+    def note_sources(self, download_id: int, sources: Sequence[SourceReport]) -> None:
+        """These are the peers that a download was fetched from so far, and what came of it."""
+        with self._changing() as connection:
+            table.update(connection, download_id, sources=sources_to_json(sources))
+
     def put_back(self, download_id: int) -> None:
         """A download was stopped: it waits for its turn."""
         self._worker_says(download_id, Event.PUT_BACK)
 
     def wait(self, download_id: int, error: VideotecaError, at_least_seconds: float = 0) -> None:
-        """Nobody can serve a download now: it waits, as long as it takes, and lets others run.
+        """A download can't go on now: it waits, as long as it takes, and lets others run.
 
         Args:
             download_id: which.
             error: why.
-            at_least_seconds: how long a source asked to wait.
+            at_least_seconds: how long it is not worth to look again.
         """
         waits = self._waits.get(download_id, 0)
         self._waits[download_id] = waits + 1
@@ -319,12 +339,29 @@ class DownloadQueue:
         with self._event(download_id, event) as connection:
             return table.update(connection, download_id, **fields)
 
+    def _unclaimed(
+        self, video_ids: Iterable[str], meets: Callable[[DownloadState], bool]
+    ) -> tuple[str, ...]:
+        with self._database.transaction() as connection:
+            return tuple(
+                video_id
+                for video_id in video_ids
+                if (downloads := table.select(connection, "video_id = ?", video_id))
+                and meets(_deciding(downloads).state)
+                and self._claimed.isdisjoint(each.download_id for each in downloads)
+            )
+
     def _worker_says(
         self, download_id: int, event: Event, error: VideotecaError | None = None, **fields: object
     ) -> None:
         # A WrongState means that the owner decided otherwise meanwhile, and that holds.
         with contextlib.suppress(WrongState), self._event(download_id, event) as connection:
             table.update(connection, download_id, **table.problem_columns(error), **fields)
+
+
+def _deciding(downloads: Sequence[Download]) -> Download:
+    """Of the downloads of one video the one that is not final, or else the newest."""
+    return downloads[-1] if downloads[0].state.is_final else downloads[0]
 
 
 def _is_there(download: Download) -> bool:

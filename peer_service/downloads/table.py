@@ -1,17 +1,19 @@
 """The rows of the downloads table. Every function works in the caller's transaction."""
 
+import functools
 import json
 import sqlite3
 from typing import Final
 
 from peer_service.downloads.model import Download, DownloadState
+from peer_service.downloads.sources import sources_from_json
 from videoteca_core.errors import DownloadUnknown, VideotecaError
 
 UNFINISHED: Final = "state IN ('waiting', 'running', 'paused')"
 
 _COLUMNS: Final = (
     "download_id, name, video_id, size_bytes, owner, state, verified_bytes, priority,"
-    " failed_tries, reason, message, fields, path"
+    " failed_tries, reason, message, fields, sources, path"
 )
 _IN_ORDER: Final = f"""
     CASE state WHEN 'running' THEN 1 WHEN 'waiting' THEN 2 WHEN 'paused' THEN 3 ELSE 4 END,
@@ -35,9 +37,14 @@ def select(
     return tuple(_download(row) for row in rows)
 
 
+@functools.lru_cache(maxsize=2_000)  # most rows stay as they are, and all are shown often
 def _download(row: sqlite3.Row) -> Download:
     values = dict(row)
-    values |= {"state": DownloadState(row["state"]), "fields": json.loads(row["fields"])}
+    values |= {
+        "state": DownloadState(row["state"]),
+        "fields": json.loads(row["fields"]),
+        "sources": sources_from_json(row["sources"]),
+    }
     return Download(**values)
 
 
@@ -79,6 +86,15 @@ def update(connection: sqlite3.Connection, download_id: int, **fields: object) -
         (*fields.values(), download_id),
     )
     return get(connection, download_id)
+
+
+def forget_final(connection: sqlite3.Connection, most: int) -> None:
+    """Remove the final downloads but for so many, the newest ones."""
+    connection.execute(
+        f"DELETE FROM downloads WHERE download_id IN (SELECT download_id FROM downloads"  # noqa: S608 - our own text
+        f" WHERE NOT ({UNFINISHED}) ORDER BY download_id DESC LIMIT -1 OFFSET ?)",
+        (most,),
+    )
 
 
 def last_place(connection: sqlite3.Connection, priority: object) -> float:

@@ -9,8 +9,9 @@ import pytest
 
 from peer_service.database import PeerDatabase
 from peer_service.downloads.model import Download, DownloadState
-from peer_service.downloads.queue import DownloadQueue
+from peer_service.downloads.queue import MOST_FINAL, DownloadQueue
 from peer_service.downloads.retry import MAX_DELAY_SECONDS, MOST_TRIES
+from peer_service.transfer.model import SourceReport, SourceState
 from tests.clock import Clock
 from tests.videos import located, manifest_of, video_bytes
 from tests.waiting import eventually
@@ -30,6 +31,10 @@ from videoteca_core.errors import (
 WAITING, RUNNING, PAUSED, DONE, FAILED, CANCELLED = DownloadState
 LIE: Final = BadSource(source="eve", problem="nonsense")
 NOBODY: Final = NoSourceOnline(name="clip")
+ANA: Final = SourceReport("ana", "10.0.0.2:1030", 70, state=SourceState.LEFT)
+EVE: Final = SourceReport(
+    "eve", "10.0.0.3:1030", 0, 0, SourceState.DROPPED, LIE.reason, str(LIE), LIE.fields
+)
 
 
 def video(number: int, name: str = "clip.mp4") -> LocatedVideo:
@@ -382,6 +387,84 @@ def test_abandoned_is_what_was_cancelled_last(bench: Bench) -> None:
     assert bench.queue.abandoned([cancelled]) == (cancelled,)
 
 
+def test_abandoned_is_no_video_whose_earlier_download_goes_on(bench: Bench) -> None:
+    failed = bench.add_in(FAILED)
+    bench.queue.cancel(bench.add())
+    video_id = bench.queue.get(failed).video_id
+    assert bench.queue.abandoned([video_id]) == (video_id,)
+    bench.queue.retry(failed)
+    assert bench.queue.abandoned([video_id]) == ()
+
+
+def test_stopped_is_what_neither_waits_nor_runs(bench: Bench) -> None:
+    number = bench.add()
+    video_id = bench.queue.get(number).video_id
+    bench.take()
+    assert bench.queue.stopped([video_id, "0" * 64]) == ()
+    bench.queue.pause(number)
+    assert bench.queue.stopped([video_id]) == ()  # its transfer has not ended yet
+    bench.queue.release(number)
+    assert bench.queue.stopped([video_id]) == (video_id,)
+    bench.queue.resume(number)
+    assert bench.queue.stopped([video_id]) == ()
+    bench.queue.cancel(number)
+    assert bench.queue.stopped([video_id]) == (video_id,)
+    bench.add()
+    assert bench.queue.stopped([video_id]) == ()
+
+
+def test_running_is_what_runs(bench: Bench) -> None:
+    number, other = bench.add(0), bench.add(1)
+    assert bench.queue.running() == frozenset()
+    bench.take()
+    assert bench.queue.running() == {number}
+    bench.take()
+    bench.queue.pause(number)
+    assert bench.queue.running() == {other}
+
+
+@pytest.mark.parametrize("becomes", [DONE, FAILED, CANCELLED])
+def test_the_sources_are_known_to_the_end_and_after_it(
+    bench: Bench, becomes: DownloadState
+) -> None:
+    number = bench.add_in(becomes)
+    bench.queue.note_sources(number, [ANA, EVE])
+    bench.database.close()
+    bench.open()
+    bench.queue.recover()
+    assert bench.queue.get(number).sources == (ANA, EVE)
+
+
+def test_another_try_begins_without_prejudice(bench: Bench) -> None:
+    number = bench.add_in(FAILED)
+    bench.queue.note_sources(number, [ANA, EVE])
+    forgiven = SourceReport("eve", EVE.address, state=SourceState.LEFT)
+    assert bench.queue.retry(number).sources == (ANA, forgiven)
+
+
+def test_only_the_newest_final_downloads_are_remembered(bench: Bench) -> None:
+    kept, paused = bench.add(0), bench.add(1)
+    bench.queue.pause(paused)
+    with bench.database.transaction() as connection:  # a thousand times the clip of before
+        connection.execute(
+            "INSERT INTO downloads (name, video_id, size_bytes, owner, state, priority, place)"
+            " WITH RECURSIVE numbers (n) AS"
+            " (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?)"
+            " SELECT 'clip.mp4', n, 1, '', iif(n % 2, 'failed', 'cancelled'), 0, n FROM numbers",
+            (MOST_FINAL,),
+        )
+    path = bench.path / "done.mp4"
+    path.write_bytes(video_bytes(100, seed=2))
+    done = bench.add(2)
+    bench.queue.done(done, path)  # the last bytes came while its owner spoke
+    last = bench.add(3)
+    numbers = sorted(bench.order())
+    assert numbers == [kept, paused, *range(paused + 2, last + 1)]
+    assert path.exists()
+    assert bench.queue.enqueue(video(2)) == (bench.queue.get(done), True)  # nothing was added
+    assert sorted(bench.order()) == numbers
+
+
 def test_every_change_is_told(bench: Bench) -> None:
     seen = [bench.queue.version]
 
@@ -394,6 +477,8 @@ def test_every_change_is_told(bench: Bench) -> None:
     bench.take()
     assert changes()
     bench.queue.progress(number, 1)
+    assert changes()
+    bench.queue.note_sources(number, [ANA])
     assert changes()
     bench.queue.pause(number)
     assert changes()
