@@ -142,6 +142,7 @@ class Peer:
             server = Server([_SERVICE])
             servicer.add_to(server.grpc)
             self.port = await self._serve(server, config.listen)
+            resources.callback(self._library.end_offers)
         host, port = self._address()
         self._announcer = Announcer(self._link, self._library, instance, host, port)
         if config.name:

@@ -58,6 +58,9 @@ class PeerServicer:
         identity: answers challenges.
         counters: where to count what is sent.
         stall_seconds: how long a reader may not read.
+
+    Attributes:
+        watchers: those who watch which pieces are here.
     """
 
     def __init__(
@@ -69,12 +72,12 @@ class PeerServicer:
         *,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
+        self.watchers = Watchers(lambda video_id: library.find_offered(video_id=video_id))
         self._library = library
         self._slots = slots
         self._identity = identity
         self._counters = counters
         self._stall_seconds = stall_seconds
-        self._watchers = Watchers(lambda video_id: library.find_offered(video_id=video_id))
         self._readers = ThreadPoolExecutor(slots.limit, thread_name_prefix="upload")
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -141,7 +144,7 @@ class PeerServicer:
         """See the protocol."""
         video_id = wire.watched_video_from_wire(request)
         first = True
-        with self._watchers.enter() as watcher:
+        with self.watchers.enter() as watcher:
             watch = _StallWatch(self._stall_seconds, watcher.release)
             async with contextlib.aclosing(watcher.news(video_id)) as news:
                 async for pieces in news:

@@ -22,16 +22,16 @@ class Watchers:
 
     Args:
         find: the video of an id; raises VideoUnknown.
-        most: how many there may be.
 
     Attributes:
         count: how many there are.
+        most: how many there may be.
     """
 
-    def __init__(self, find: Callable[[str], OfferedVideo], *, most: int = MOST_WATCHERS) -> None:
+    def __init__(self, find: Callable[[str], OfferedVideo]) -> None:
         self.count = 0
+        self.most = MOST_WATCHERS
         self._find = find
-        self._most = most
 
     def enter(self) -> "Watcher":
         """One more watcher, for the time of a ``with`` block.
@@ -39,7 +39,7 @@ class Watchers:
         Raises:
             TooManyWatchers: there are as many as there may be.
         """
-        if self.count >= self._most:
+        if self.count >= self.most:
             raise TooManyWatchers(retry_after_seconds=_RETRY_AFTER_SECONDS)
         self.count += 1
         return Watcher(self, self._find)

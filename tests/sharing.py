@@ -15,6 +15,7 @@ from peer_service.library.library import Library
 from peer_service.servicer import SERVICE, PeerServicer
 from peer_service.slots import UploadSlots
 from peer_service.uploads import UploadCounters
+from peer_service.watchers import Watchers
 from tests.waiting import eventually
 from videoteca.v1 import videoteca_pb2_grpc
 from videoteca_core.addresses import Endpoint
@@ -30,6 +31,7 @@ class Sharing:
 
     library: Library
     slots: UploadSlots
+    watchers: Watchers
     counters: UploadCounters
     instance: Instance
     endpoint: Endpoint
@@ -83,7 +85,17 @@ def sharing(
             endpoint = Endpoint("127.0.0.1", port)
             loop = asyncio.get_running_loop()
             stop = asyncio.Event()
-            running.append(Sharing(library, upload_slots, counters, instance, endpoint, loop))
+            running.append(
+                Sharing(
+                    library,
+                    upload_slots,
+                    servicer.watchers,
+                    counters,
+                    instance,
+                    endpoint,
+                    loop,
+                )
+            )
             stops.append(lambda: loop.call_soon_threadsafe(stop.set))
             ready.set()
             done, _ = await asyncio.wait(

@@ -231,6 +231,10 @@ class Library:
         """Stop sharing a download, if it is shared, from any thread; never blocks."""
         self._shelf.end_offer(video_id)
 
+    def end_offers(self) -> None:
+        """Stop sharing all downloads, so that those who watch them do not wait for more."""
+        self._shelf.end_offers()
+
     # What goes on by itself
 
     async def run(self) -> None:

@@ -107,6 +107,11 @@ class Shelf:
             if partial and video_id not in self._by_id:
                 self._tell(partial)
 
+    def end_offers(self) -> None:
+        """Stop sharing all downloads."""
+        for video_id in tuple(self._partials):
+            self.end_offer(video_id)
+
     def _remove(self, video: SharedVideo) -> None:
         del self._by_name[video.holding.name]
         same = self._by_id[video.holding.video_id]

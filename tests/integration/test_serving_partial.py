@@ -1,18 +1,28 @@
 """A peer that is still downloading serves each piece from the moment that it is there."""
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
 
+from peer_service.wire import piece_news_from_wire
 from tests.calling import MIB, answers, fetch
 from tests.growing import Growing
 from tests.sharing import Sharing, sharing
 from tests.videos import video_bytes
+from tests.waiting import eventually
+from videoteca.v1 import videoteca_pb2 as pb
 from videoteca.v1.videoteca_pb2_grpc import PeerStub
 from videoteca_core.catalogue import HoldingState
-from videoteca_core.errors import PieceMissing
+from videoteca_core.errors import (
+    FileChanged,
+    InvalidVideoId,
+    PieceMissing,
+    TooManyWatchers,
+    VideoUnknown,
+)
 
 DATA = video_bytes(5 * MIB + 321)
 PIECES = 6
@@ -79,3 +89,201 @@ def test_a_grant_ends_with_the_pieces_that_are_there(
     for asked in ({"video_id": clip.video_id}, {"name": "clip.mp4"}):
         header, data = fetch(stub, offset_bytes=offset, length_bytes=length, **asked)
         assert (header.granted_bytes, data) == (end - offset, DATA[offset:end])
+
+
+def test_the_manifest_of_a_download_is_served(clip: Growing, stub: PeerStub) -> None:
+    answer = stub.GetManifest(pb.GetManifestRequest(video_id=clip.video_id), timeout=10)
+    assert answer.piece_digests == clip.partial.manifest.piece_digests
+
+
+def test_a_fetch_under_way_goes_on_when_the_download_ends(
+    peer: Sharing, stub: PeerStub, folder: Path
+) -> None:
+    data = video_bytes(80 * MIB)  # more than any buffer on the way takes
+    big = Growing(folder / ".videoteca", data)
+    big.add(*range(80))
+    peer.library.offer(big.partial)
+    call = stub.FetchVideo(pb.FetchVideoRequest(video_id=big.video_id), timeout=30)
+    granted = next(call).header.granted_bytes
+    peer.library.end_offer(big.video_id)
+    big.path.unlink()
+    assert b"".join(part.chunk for part in call) == data[:granted]
+
+
+def test_a_partial_file_that_is_gone_is_a_file_that_changed(clip: Growing, stub: PeerStub) -> None:
+    clip.add(0)
+    clip.path.unlink()
+    with answers(grpc.StatusCode.ABORTED, FileChanged):
+        fetch(stub, video_id=clip.video_id)
+    elsewhere = clip.path.with_name("elsewhere")
+    elsewhere.write_bytes(DATA)
+    clip.path.symlink_to(elsewhere)
+    with answers(grpc.StatusCode.ABORTED, FileChanged):
+        fetch(stub, video_id=clip.video_id)
+
+
+def test_a_download_that_is_not_offered_any_more_is_unknown(
+    peer: Sharing, clip: Growing, stub: PeerStub
+) -> None:
+    clip.add(0)
+    assert told(peer) == [("clip.mp4", HoldingState.PARTIAL)]
+    peer.library.end_offer(clip.video_id)
+    peer.library.end_offer(clip.video_id)
+    assert told(peer) == []
+    for asked in ({"video_id": clip.video_id}, {"name": "clip.mp4"}):
+        with answers(grpc.StatusCode.NOT_FOUND, VideoUnknown):
+            fetch(stub, **asked)
+
+
+def test_a_finished_download_is_told_as_complete_under_the_same_name(
+    peer: Sharing, clip: Growing, stub: PeerStub, folder: Path
+) -> None:
+    clip.add(*range(PIECES))
+    before = peer.library.version
+    peer.library.add_received(clip.finish(folder), clip.partial.manifest)
+    assert told(peer) == [("clip.mp4", HoldingState.COMPLETE)]
+    peer.library.end_offer(clip.video_id)
+    assert peer.library.version == before + 1  # one change to tell, not two
+    assert fetch(stub, video_id=clip.video_id)[1] == DATA
+
+
+def test_what_the_owner_takes_back_is_no_longer_served(
+    peer: Sharing, clip: Growing, stub: PeerStub
+) -> None:
+    clip.add(*range(PIECES))
+    peer.call(peer.library.unshare(["clip.mp4"]))
+    assert told(peer) == []
+    peer.library.offer(clip.partial)  # tried again
+    assert told(peer) == []
+    with answers(grpc.StatusCode.NOT_FOUND, VideoUnknown):
+        fetch(stub, video_id=clip.video_id)
+
+
+class Watching:
+    """A WatchPieces call, and the pieces that it told of."""
+
+    def __init__(self, stub: PeerStub, video_id: str) -> None:
+        self.call = stub.WatchPieces(pb.WatchPiecesRequest(video_id=video_id), timeout=30)
+        first = next(self.call)
+        assert first.WhichOneof("news") == "bitmap"
+        self.pieces = list(piece_news_from_wire(first, PIECES))
+
+    def more(self) -> list[int]:
+        message = next(self.call)
+        assert message.WhichOneof("news") == "added"
+        self.pieces += message.added.numbers
+        return list(message.added.numbers)
+
+    def rest(self) -> list[int]:
+        """All that it told once it has ended well."""
+        for message in self.call:
+            self.pieces += message.added.numbers
+        assert len(self.pieces) == len(set(self.pieces))  # each once
+        return sorted(self.pieces)
+
+
+def test_who_watches_is_told_of_each_piece(clip: Growing, stub: PeerStub) -> None:
+    clip.add(4)
+    watching = Watching(stub, clip.video_id)
+    assert watching.pieces == [4]
+    clip.add(0)
+    assert watching.more() == [0]
+    late = Watching(stub, clip.video_id)
+    assert sorted(late.pieces) == [0, 4]
+    clip.add(1, 2, 3, 5)
+    assert watching.rest() == late.rest() == list(range(PIECES))
+
+
+def test_what_is_told_is_served(clip: Growing, stub: PeerStub) -> None:
+    watching = Watching(stub, clip.video_id)
+    adding = threading.Thread(target=clip.add, args=range(PIECES))
+    adding.start()
+    while len(watching.pieces) < PIECES:
+        for piece in watching.more():
+            offset, length = clip.partial.manifest.piece_range(piece)
+            asked = {"offset_bytes": offset, "length_bytes": length}
+            assert fetch(stub, video_id=clip.video_id, **asked)[1] == DATA[offset:][:length]
+    adding.join()
+
+
+def test_the_pieces_of_a_whole_video_are_told_in_one_message(
+    peer: Sharing, stub: PeerStub, folder: Path
+) -> None:
+    (folder / "whole.mp4").write_bytes(DATA)
+    (folder / "empty.mp4").touch()
+    peer.wait_shared("empty.mp4", "whole.mp4")
+    watching = Watching(stub, peer.library.find(name="whole.mp4").holding.video_id)
+    assert watching.pieces == list(range(PIECES))
+    assert watching.rest() == watching.pieces
+    empty = pb.WatchPiecesRequest(video_id=peer.library.find(name="empty.mp4").holding.video_id)
+    assert list(stub.WatchPieces(empty, timeout=10)) == [pb.WatchPiecesResponse(bitmap=b"")]
+
+
+def test_to_watch_a_video_that_is_not_there_says_why(clip: Growing, stub: PeerStub) -> None:
+    with answers(grpc.StatusCode.NOT_FOUND, VideoUnknown):
+        Watching(stub, "f" * 64)
+    with answers(grpc.StatusCode.INVALID_ARGUMENT, InvalidVideoId):
+        Watching(stub, clip.video_id[:8])
+
+
+def test_a_watch_ends_when_the_download_is_given_up(
+    peer: Sharing, clip: Growing, stub: PeerStub
+) -> None:
+    clip.add(1)
+    watching = Watching(stub, clip.video_id)
+    peer.library.end_offer(clip.video_id)
+    with answers(grpc.StatusCode.NOT_FOUND, VideoUnknown):
+        watching.more()
+
+
+def test_a_watch_ends_well_when_the_download_is_complete_and_not_shared_on(
+    peer: Sharing, clip: Growing, stub: PeerStub
+) -> None:
+    clip.add(1)
+    watching = Watching(stub, clip.video_id)
+    clip.add(0, 2, 3, 4, 5)
+    peer.library.end_offer(clip.video_id)
+    assert watching.rest() == list(range(PIECES))
+
+
+def test_a_watch_is_told_the_rest_when_the_video_comes_from_elsewhere(
+    peer: Sharing, clip: Growing, stub: PeerStub, folder: Path
+) -> None:
+    clip.add(1)
+    watching = Watching(stub, clip.video_id)
+    (folder / "from a stick.mp4").write_bytes(DATA)
+    assert watching.rest() == list(range(PIECES))
+
+
+def test_a_watch_goes_on_over_another_try_of_the_download(
+    peer: Sharing, clip: Growing, stub: PeerStub, folder: Path
+) -> None:
+    clip.add(1)
+    watching = Watching(stub, clip.video_id)
+    again = Growing(folder / ".videoteca", DATA)
+    again.add(1, 3)
+    peer.library.offer(again.partial)
+    assert watching.more() == [3]
+    again.add(0, 2, 4, 5)
+    assert watching.rest() == list(range(PIECES))
+
+
+def test_a_watch_that_is_given_up_leaves_nothing(
+    peer: Sharing, clip: Growing, stub: PeerStub
+) -> None:
+    watching = Watching(stub, clip.video_id)
+    assert (peer.watchers.count, peer.slots.in_use) == (1, 0)
+    watching.call.cancel()
+    eventually(lambda: peer.watchers.count == 0)
+    clip.add(0)
+
+
+def test_no_more_than_so_many_watch(peer: Sharing, clip: Growing, stub: PeerStub) -> None:
+    peer.watchers.most = 2
+    first, second = Watching(stub, clip.video_id), Watching(stub, clip.video_id)
+    with answers(grpc.StatusCode.RESOURCE_EXHAUSTED, TooManyWatchers):
+        Watching(stub, clip.video_id)
+    first.call.cancel()
+    eventually(lambda: peer.watchers.count == 1)
+    clip.add(*range(PIECES))
+    assert Watching(stub, clip.video_id).rest() == second.rest()

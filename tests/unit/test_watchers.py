@@ -1,0 +1,97 @@
+"""Those who watch pieces cost little, however many and however slow they are."""
+
+import asyncio
+import time
+import tracemalloc
+from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from peer_service.partial import LivePieces, PartialVideo
+from peer_service.pieces import PieceSet
+from peer_service.watchers import MOST_WATCHERS, Watchers
+from videoteca_core.errors import TooManyWatchers
+from videoteca_core.manifest import DIGEST_BYTES, MAX_PIECES, Manifest
+
+
+def download(piece_count: int) -> PartialVideo:
+    manifest = Manifest(piece_count << 20, bytes(piece_count * DIGEST_BYTES))
+    pieces = LivePieces(PieceSet(piece_count))
+    return PartialVideo("clip.mp4", manifest, Path("/f"), "1.part", pieces)
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(scenario, 60))
+
+
+async def until_told(news: AsyncIterator[PieceSet]) -> list[int]:
+    return list(await anext(news))
+
+
+def test_the_biggest_video_is_watched_by_a_thousand_who_take_nothing() -> None:
+    video = download(MAX_PIECES)
+    watchers = Watchers(lambda _: video)
+
+    async def scenario() -> None:
+        tracemalloc.start()
+        entered = [watchers.enter() for _ in range(MOST_WATCHERS)]
+        news = [each.news(video.manifest.video_id) for each in entered]
+        for each in news:
+            await anext(each)
+        before, _ = tracemalloc.get_traced_memory()
+        for piece in range(MAX_PIECES):
+            video.pieces.add(piece)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert before < 40 << 20
+        assert peak - before < 1 << 20
+        with pytest.raises(TooManyWatchers):
+            watchers.enter()
+        assert await until_told(news[0]) == list(range(MAX_PIECES))
+        for watcher in entered:
+            watcher.release()
+            watcher.release()
+        assert watchers.count == 0
+
+    run(scenario())
+
+
+def test_what_comes_fast_is_told_together() -> None:
+    async def scenario() -> None:
+        video = download(2_000)
+        messages = 0
+
+        async def add() -> None:
+            for piece in range(2_000):
+                video.pieces.add(piece)
+                await asyncio.sleep(0)
+
+        with Watchers(lambda _: video).enter() as watcher:
+            adding = asyncio.create_task(add())
+            started, told = time.monotonic(), 0
+            async for new in watcher.news(video.manifest.video_id):
+                messages += 1
+                told += len(new)
+            await adding
+        assert told == 2_000
+        assert messages <= 3 + (time.monotonic() - started) / 0.05
+
+    run(scenario())
+
+
+def test_news_after_a_quiet_while_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        video = download(3)
+        with Watchers(lambda _: video).enter() as watcher:
+            news = watcher.news(video.manifest.video_id)
+            assert await until_told(news) == []
+            waiting = asyncio.create_task(until_told(news))
+            await asyncio.sleep(0.2)  # quiet
+            # From here on nothing that sleeps goes on.
+            monkeypatch.setattr(asyncio, "sleep", asyncio.Event().wait)
+            video.pieces.add(1)
+            assert await waiting == [1]
+
+    run(scenario())
