@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from gettext import gettext as _
 
-from cli import failures, output
+from cli import failures, output, sources
+from cli.words import word
 from peer_service.downloads.model import Download, DownloadState
+from videoteca_core import errors
 from videoteca_core.text import printable
 
 _STEP_PERCENT = 10
@@ -15,7 +17,8 @@ class Narrator:
 
     def __init__(self) -> None:
         self._steps: dict[int, int] = {}
-        self._told: dict[int, tuple[str, ...]] = {}
+        self._told: dict[int, tuple[str, str]] = {}
+        self._drops = sources.Drops()
 
     def lines(self, downloads: Sequence[Download]) -> Iterator[str]:
         """What is new since the last time."""
@@ -29,16 +32,20 @@ class Narrator:
 
     def _lines(self, download: Download) -> Iterator[str]:
         name, number = printable(download.name), download.download_id
-        if download.state is DownloadState.RUNNING and not download.source:
+        yield from self._drops.lines(download)
+        begun = sources.sending(download)
+        if download.state is DownloadState.RUNNING and not begun:
             yield from self._percents(download, name)  # it still looks for a source: no news
             return
-        news = (download.state.value, download.source, download.reason)
-        known = self._told.get(number, ("",) * len(news))
+        news = (download.state.value, download.reason)
+        known = self._told.get(number, ("", ""))
         self._told[number] = news
         changed = news != known
-        if download.state is DownloadState.RUNNING and changed:
+        if begun and changed:
             yield _("{name}: downloading {size} from {source}").format(
-                name=name, size=output.size(download.size_bytes), source=printable(download.source)
+                name=name,
+                size=output.size(download.size_bytes),
+                source=printable(", ".join(source.peer for source in begun)),
             )
         yield from self._percents(download, name)
         if changed and download.state is not DownloadState.RUNNING:
@@ -49,7 +56,8 @@ class Narrator:
         for step in range(self._steps.get(download.download_id, 0) + 1, reached + 1):
             amount = f"{step * _STEP_PERCENT} %"
             if download.rate and step == reached:
-                yield f"{name}: {amount}  {output.rate(download.rate)}  {time_left(download)}"
+                now = (amount, output.rate(download.rate), time_left(download))
+                yield f"{name}: {'  '.join((*now, sources.origin(download))).rstrip()}"
             else:
                 yield f"{name}: {amount}"
         self._steps[download.download_id] = reached
@@ -66,10 +74,17 @@ def _state_lines(download: Download, name: str, state_before: str) -> Iterator[s
             yield _("{name}: cancelled").format(name=name)
         case DownloadState.FAILED:
             yield _("{name}: failed: {why}").format(name=name, why=why)
-        case DownloadState.WAITING if why and state_before == DownloadState.RUNNING.value:
+        case DownloadState.WAITING if why and _was_cut_off(download, state_before):
             yield _("{name}: connection lost: {why}").format(name=name, why=why)
         case DownloadState.WAITING if why:
-            yield _("{name}: waiting: {why}").format(name=name, why=why)
+            yield f"{name}: {state_text(download)}: {why}"
+
+
+def _was_cut_off(download: Download, state_before: str) -> bool:
+    kind = errors.BY_REASON.get(download.reason, errors.VideotecaError)
+    return state_before == DownloadState.RUNNING.value and not issubclass(
+        kind, errors.LocalTrouble | errors.Busy
+    )
 
 
 def percent(download: Download) -> int:
@@ -89,6 +104,20 @@ def time_left(download: Download) -> str:
     return f"{hours}:{text}" if hours else text
 
 
+def state_text(download: Download) -> str:
+    """Where a download stands, in a word or two."""
+    return _("waiting for space") if _waits_for_space(download) else word(download.state.value)
+
+
 def reason_text(download: Download) -> str:
     """Why a download waits or failed, in our language; empty otherwise."""
+    path = download.fields.get("path", "")
+    if _waits_for_space(download) and path:
+        return _("the disk of {path} is full; it goes on once there is room").format(
+            path=printable(path)
+        )
     return failures.in_our_language(download.reason, download.fields, download.message)
+
+
+def _waits_for_space(download: Download) -> bool:
+    return download.state is DownloadState.WAITING and download.reason == errors.DiskFull.reason

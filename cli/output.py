@@ -108,12 +108,15 @@ def table(
             for line in lines:
                 line[column] = fitted(line[column], widths[column])
     return "\n".join(
-        _GAP.join(
-            cell + " " * (width - columns_of(cell))
-            for cell, width in zip(line, widths, strict=True)
-        ).rstrip()
+        _GAP.join(padded(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     )
+
+
+def facts(labelled: Sequence[tuple[str, str]]) -> str:
+    """Labels and what is said of each, a line each."""
+    width = max(columns_of(label) for label, _fact in labelled) + 2
+    return "\n".join(padded(f"{label}:", width) + fact for label, fact in labelled)
 
 
 def columns_of(text: str) -> int:
@@ -127,6 +130,11 @@ def columns_of(text: str) -> int:
 
 def _columns(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def padded(text: str, width: int) -> str:
+    """A text filled up with spaces to some columns of a terminal."""
+    return text + " " * (width - columns_of(text))
 
 
 def fitted(text: str, width: int) -> str:

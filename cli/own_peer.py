@@ -20,7 +20,9 @@ RECEIVED = Path("videos_recibidos")
 SHARED = Path("videos_compartidos")
 
 
-def config_of(settings: Settings, tracker: Endpoint, *, run_downloads: bool) -> PeerConfig:
+def config_of(
+    settings: Settings, tracker: Endpoint, *, run_downloads: bool, download_limit: int
+) -> PeerConfig:
     """A peer that serves nobody, with the folders of the last start."""
     with PeerDatabase(settings.home.database_path) as database:
         folders = FolderStore(database).load()
@@ -30,6 +32,7 @@ def config_of(settings: Settings, tracker: Endpoint, *, run_downloads: bool) -> 
         received=folders.received if folders else RECEIVED,
         shared=folders.shared if folders else (),
         run_downloads=run_downloads,
+        download_limit=download_limit,
     )
 
 

@@ -33,12 +33,15 @@ def running_peer(settings: Settings) -> Iterator[ControlClient]:
 
 
 @contextmanager
-def own_peer(settings: Settings, *, run_downloads: bool) -> Iterator[ControlClient]:
+def own_peer(
+    settings: Settings, *, run_downloads: bool, download_limit: int = 0
+) -> Iterator[ControlClient]:
     """A peer inside this command, which serves nobody else.
 
     Args:
         settings: the global options.
         run_downloads: whether it works on the queue, for which it needs the tracker.
+        download_limit: bytes a second that it receives at most; 0: no limit.
 
     Raises:
         HomeBusy: another process uses the home.
@@ -47,9 +50,13 @@ def own_peer(settings: Settings, *, run_downloads: bool) -> Iterator[ControlClie
 
     nowhere = Endpoint("127.0.0.1", TRACKER_PORT)  # a queue that is only looked at asks nobody
     known = run_downloads or settings.tracker_option or settings.identity
-    with quiet_peer(
-        config_of(settings, settings.tracker if known else nowhere, run_downloads=run_downloads)
-    ) as control:
+    config = config_of(
+        settings,
+        settings.tracker if known else nowhere,
+        run_downloads=run_downloads,
+        download_limit=download_limit,
+    )
+    with quiet_peer(config) as control:
         yield control
 
 

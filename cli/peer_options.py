@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 
 from cli.own_peer import RECEIVED, SHARED
+from cli.rates import download_limit_option, upload_limit_option
 from cli.settings import Settings
 from peer_service.peer import PeerConfig
 from videoteca_core.addresses import PEER_PORT, Endpoint
@@ -72,6 +73,16 @@ _OPTIONS: Final = (
         show_default=True,
         help=_("How many downloads may run at once."),
     ),
+    upload_limit_option,
+    download_limit_option,
+    click.option(
+        "--source-timeout",
+        metavar=_("SECONDS"),
+        type=click.IntRange(min=1, max=3600),
+        default=5,
+        show_default=True,
+        help=_("How long a source may send nothing before another one takes its place."),
+    ),
     click.option("--no-reshare", is_flag=True, help=_("Do not share on what was downloaded.")),
 )
 
@@ -94,6 +105,9 @@ def config_of(
     received: Path,
     max_uploads: int,
     parallel: int,
+    upload_limit: int | None,
+    download_limit: int | None,
+    source_timeout: int,
     no_reshare: bool,
 ) -> PeerConfig:
     """What the options of a peer say.
@@ -112,5 +126,8 @@ def config_of(
         received=received.expanduser(),
         max_uploads=max_uploads,
         parallel=parallel,
+        upload_limit=upload_limit or 0,
+        download_limit=download_limit or 0,
+        source_timeout=source_timeout,
         reshare=not no_reshare,
     )

@@ -49,10 +49,21 @@ class Silence(AbstractContextManager["Silence"]):
         """Nothing is left to be done."""
 
 
+class JsonLines(AbstractContextManager["JsonLines"]):
+    """A display for a program: a line of JSON for each change, with all of the downloads."""
+
+    def show(self, downloads: Sequence[Download]) -> None:
+        """Print them as they are now."""
+        output.print_json({"downloads": downloads})
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left to be done."""
+
+
 def display(*, as_json: bool) -> Display:
     """The display that fits who is looking."""
     if as_json:
-        return Silence()
+        return JsonLines()
     if output.on_terminal():
         from cli.bars import Bars  # noqa: PLC0415 - rich is for terminals only
 

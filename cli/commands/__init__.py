@@ -16,12 +16,14 @@ COMMANDS = (
     Entry("queue", "cola", "queue:command", N_("Show and change the queue of downloads.")),
     Entry("verify", "verificar", "verify:command", N_("Read the files again and check them.")),
     Entry("status", "estado", "status:command", N_("Show how this machine's peer is doing.")),
+    Entry("limits", "limites", "limits:command", N_("Show or change how fast the peer may be.")),
     Entry("demo", "demo", "demo:command", N_("Show it all on this machine, with a real video.")),
     Entry("completion", "completado", "completion:command", N_("Print the completion of a shell.")),
 )
 
 QUEUE_COMMANDS = (
     Entry("list", "listar", "queue:list_", N_("List the downloads, the next one first.")),
+    Entry("show", "ver", "queue:show", N_("Show downloads in full, with their sources.")),
     Entry("watch", "seguir", "queue:watch", N_("Follow the downloads until all have ended.")),
     Entry("pause", "pausar", "queue:pause", N_("Hold downloads until they are resumed.")),
     Entry("resume", "reanudar", "queue:resume", N_("Let paused downloads go on.")),

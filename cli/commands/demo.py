@@ -17,7 +17,7 @@ import click
 
 from cli import framework, output
 from cli.failures import FilesNotIntact
-from cli.progress import display, follow
+from cli.progress import Silence, display, follow
 from cli.settings import Settings
 from peer_service.control_client import ControlClient
 from peer_service.downloads.model import Download, DownloadState
@@ -108,7 +108,7 @@ def _run(settings: Settings, original: Path, folder: Path) -> Outcome:
 
 def _download(settings: Settings, bruno: ControlClient, query: VideoQuery) -> Download:
     queued = _when_published(bruno, query)
-    with display(as_json=settings.as_json) as shown:
+    with Silence() if settings.as_json else display(as_json=False) as shown:
         (ended,) = follow(bruno, [queued], shown)
     if ended.state is not DownloadState.DONE:
         raise rebuilt(ended.reason, ended.fields, ended.message)

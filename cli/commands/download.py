@@ -8,6 +8,7 @@ import click
 from cli import framework, output, peer_access
 from cli.progress import display, failure_of, follow
 from cli.queries import ask_for
+from cli.rates import download_limit_option
 from cli.settings import Settings
 from peer_service.control_client import ControlClient
 from peer_service.downloads.model import Download, DownloadState
@@ -24,23 +25,28 @@ from videoteca_core.text import printable
     )
 )
 @click.argument("videos", metavar=_("VIDEO..."), nargs=-1, required=True)
+@download_limit_option
 @framework.pass_settings
-def command(settings: Settings, videos: tuple[str, ...]) -> None:
+def command(settings: Settings, videos: tuple[str, ...], download_limit: int | None) -> None:
     """Download with the running peer, or without one."""
     try:
         socket = settings.home.running_socket()
     except NoPeerRunning:
         socket = None
+    if socket and download_limit is not None:
+        raise click.UsageError(
+            _("A peer is running; 'videoteca limits --download-limit RATE' changes its limit.")
+        )
     if socket:
         stays = _("They stay in the queue of the running peer and go on.")
         with peer_access.running_peer(settings) as control:
             ended, error = _download(settings, control, videos, stays)
     else:
         stays = _("Stopped; the next 'videoteca download' or peer goes on from there.")
-        with peer_access.own_peer(settings, run_downloads=True) as control:
+        with peer_access.own_peer(
+            settings, run_downloads=True, download_limit=download_limit or 0
+        ) as control:
             ended, error = _download(settings, control, videos, stays)
-    if settings.as_json and ended:
-        output.print_json({"downloads": ended})
     _happy, first = peer_access.try_each(settings, ended, _raise_failure)
     peer_access.leave_with(error or first)
 
@@ -61,8 +67,11 @@ def _download(
         if not queued:
             return (), error
         asked = {each.download_id: each for each in queued}.values()
-        here = tuple(each for each in asked if each.state is DownloadState.DONE)
-        coming = [each for each in asked if each.state is not DownloadState.DONE]
+        # A person was told of what is here already; a program is told of all in one line.
+        here = tuple(
+            each for each in asked if each.state is DownloadState.DONE and not settings.as_json
+        )
+        coming = [each for each in asked if each not in here]
         if not coming:
             return here, error
         with display(as_json=settings.as_json) as shown:

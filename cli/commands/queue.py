@@ -5,15 +5,17 @@ from gettext import gettext as _
 
 import click
 
-from cli import framework, output, peer_access
+from cli import framework, output, peer_access, sources
 from cli.commands import QUEUE_COMMANDS
+from cli.details import details_text
 from cli.interruptible import interruptible
-from cli.narration import percent, reason_text
+from cli.narration import percent, reason_text, state_text, time_left
 from cli.progress import display
 from cli.settings import Settings
-from cli.words import word
+from cli.words import held_back_word
 from peer_service.control_client import ControlClient
-from peer_service.downloads.model import Download
+from peer_service.downloads.model import Download, DownloadState
+from videoteca_core.errors import DownloadUnknown
 
 
 @framework.group(
@@ -39,6 +41,26 @@ def list_(settings: Settings) -> None:
 
 @framework.command(
     help=_(
+        "Show all that is known of the downloads with these numbers: how fast they are, what "
+        "holds them back, what each source gave, and why one was dropped."
+    )
+)
+@click.argument("download_ids", metavar=_("NUMBER..."), nargs=-1, type=int, required=True)
+@framework.pass_settings
+def show(settings: Settings, download_ids: tuple[int, ...]) -> None:
+    """Print them one after the other."""
+    with peer_access.queue(settings) as control:
+        known = control.downloads()
+    found, error = peer_access.try_each(
+        settings, download_ids, lambda download_id: find(known, download_id)
+    )
+    if found:
+        output.emit(settings, {"downloads": found}, details_text(found))
+    peer_access.leave_with(error)
+
+
+@framework.command(
+    help=_(
         "Follow the downloads with these numbers, or all, until they have ended. With --json a "
         "line is printed for each change. The peer of this machine must be running."
     )
@@ -49,8 +71,6 @@ def watch(settings: Settings, download_ids: tuple[int, ...]) -> None:
     """Show every change."""
     with peer_access.running_peer(settings) as control, display(as_json=settings.as_json) as shown:
         for downloads in interruptible(control.watch(download_ids)):
-            if settings.as_json:
-                output.print_json({"downloads": downloads})
             shown.show(downloads)
             if all(download.state.is_final for download in downloads):
                 break
@@ -103,6 +123,26 @@ def move(settings: Settings, download_id: int, position: int | None, priority: i
     output.emit(settings, {"downloads": [download]}, queue_table([download]))
 
 
+def find(downloads: Sequence[Download], download_id: int) -> Download:
+    """The download of that number.
+
+    Raises:
+        DownloadUnknown: there is none.
+    """
+    for download in downloads:
+        if download.download_id == download_id:
+            return download
+    raise DownloadUnknown(download_id=download_id)
+
+
+def _pace(download: Download) -> str:
+    """How fast a running download is, and why not faster."""
+    if download.state is not DownloadState.RUNNING:
+        return ""
+    held_back = held_back_word(download.held_back) if download.held_back else ""
+    return "  ".join(filter(None, (output.rate(download.rate), time_left(download), held_back)))
+
+
 def queue_table(downloads: Sequence[Download]) -> str:
     """The downloads as a table, or that there are none."""
     if not downloads:
@@ -123,11 +163,11 @@ def queue_table(downloads: Sequence[Download]) -> str:
             download.name,
             output.size(download.size_bytes),
             f"{percent(download)} %",
-            word(download.state.value),
+            state_text(download),
             str(download.priority),
-            download.source or download.owner or "-",
-            download.path or reason_text(download),
+            sources.names(download) or "-",
+            download.path or _pace(download) or reason_text(download),
         )
         for download in downloads
     ]
-    return output.table(headers, rows, flexible=(len(headers) - 1, 1))
+    return output.table(headers, rows, flexible=(len(headers) - 1, 1, len(headers) - 2))

@@ -13,7 +13,8 @@ from cli.commands.peer import started_text
 from cli.own_peer import quiet_peer
 from cli.peer_options import config_of, peer_options
 from cli.settings import Settings
-from cli.shell.session import REGISTER, Session
+from cli.shell.session import Session
+from cli.shell.vocabulary import REGISTER
 from cli.shell.watcher import Watcher
 
 

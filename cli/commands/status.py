@@ -5,9 +5,10 @@ from gettext import gettext as _
 from gettext import ngettext
 
 from cli import failures, framework, output, peer_access
+from cli.commands.limits import limit_facts
 from cli.settings import Settings
 from cli.words import word
-from peer_service.status import PeerStatus
+from peer_service.status import Limits, PeerStatus
 from videoteca_core.catalogue import Reachability
 from videoteca_core.text import printable
 
@@ -28,9 +29,7 @@ def command(settings: Settings) -> None:
 
 def status_text(status: PeerStatus) -> str:
     """The status, a fact a line."""
-    facts = list(_facts(status))
-    width = max(len(label) for label, _fact in facts) + 2
-    lines = [f"{label + ':':<{width}}{fact}" for label, fact in facts]
+    lines = [output.facts(list(_facts(status)))]
     lines += [
         _("not shared: {path}: {why}").format(
             path=printable(file.path),
@@ -74,6 +73,7 @@ def _facts(status: PeerStatus) -> Iterator[tuple[str, str]]:
             size=output.size(status.uploaded_bytes),
         ),
     )
+    yield from limit_facts(Limits(status.upload_limit, status.download_limit))
     states = (f"{count} {word(state.value)}" for state, count in status.downloads.items() if count)
     yield _("queue"), ", ".join(states) or _("empty")
     yield _("process"), str(status.pid)

@@ -2,21 +2,27 @@
 
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from gettext import gettext as _
+from itertools import zip_longest
 from pathlib import Path
+
+import click
 
 from cli import output, tracker_access
 from cli.commands import QUEUE_COMMANDS
 from cli.commands.download import queued_text
 from cli.commands.info import catalogue_table
+from cli.commands.limits import limits_text
 from cli.commands.locate import located_text
-from cli.commands.queue import queue_table
+from cli.commands.queue import find, queue_table
 from cli.commands.register import registration
 from cli.commands.status import status_text
+from cli.details import details_text
 from cli.queries import ask_for
+from cli.rates import RATE
 from cli.settings import Settings
 from cli.sharing import find_file, share
+from cli.shell import vocabulary as words
 from cli.shell.watcher import Watcher
 from peer_service.control_client import ControlClient
 from peer_service.downloads.model import Download
@@ -24,52 +30,13 @@ from peer_service.status import PeerStatus
 from tracker_service.client import TrackerClient
 from videoteca_core.errors import NotRegistered, Unreachable, VideotecaError
 from videoteca_core.names import valid_name
-from videoteca_core.text import N_, printable
+from videoteca_core.text import printable
 
 _PORT_DIGITS = 5
 
 
 class WrongForm(Exception):
     """A command was not given what it wants."""
-
-
-@dataclass(frozen=True)
-class Word:
-    """A command of the prompt.
-
-    Attributes:
-        names: what it is called; the first is shown.
-        forms: how it is written, to be translated, a line each.
-        summary: what it does, to be translated.
-    """
-
-    names: tuple[str, ...]
-    forms: str
-    summary: str
-
-
-REGISTER = Word(
-    ("insc", "register"), N_("insc NAME [IP [PORT]]"), N_("register this peer under a name")
-)
-PUBLISH = Word(
-    ("videos", "publish"),
-    N_("videos FILE...   or   videos NAME COUNT FILE..."),
-    N_("share files with the others"),
-)
-WITHDRAW = Word(("retirar", "withdraw"), N_("retirar NAME..."), N_("stop sharing videos"))
-INFO = Word(("info",), N_("info [TEXT]"), N_("list the videos, or those with TEXT in their name"))
-LOCATE = Word(("ubicar", "locate"), N_("ubicar VIDEO"), N_("show who has a video, and where"))
-DOWNLOAD = Word(
-    ("descargar", "download"), N_("descargar VIDEO..."), N_("add videos to the download queue")
-)
-QUEUE = Word(
-    ("cola", "queue"),
-    N_("cola [pausar|reanudar|reintentar|cancelar NUMBER... | mover NUMBER PLACE]"),
-    N_("show the queue, or change it"),
-)
-STATUS = Word(("estado", "status"), N_("estado"), N_("show how this peer is doing"))
-HELP = Word(("ayuda", "help", "?"), N_("ayuda"), N_("show these commands"))
-LEAVE = Word(("salir", "exit", "quit"), N_("salir"), N_("stop this peer and leave"))
 
 
 class Session:
@@ -87,17 +54,18 @@ class Session:
         self._control = control
         self._watcher = watcher
         self._seen_names: list[str] = []
-        self._actions: dict[Word, Callable[[list[str]], None]] = {
-            REGISTER: self._register,
-            PUBLISH: self._publish,
-            WITHDRAW: self._withdraw,
-            INFO: self._info,
-            LOCATE: self._locate,
-            DOWNLOAD: self._download,
-            QUEUE: self._queue,
-            STATUS: self._status,
-            HELP: self._help,
-            LEAVE: self._leave,
+        self._actions: dict[words.Word, Callable[[list[str]], None]] = {
+            words.REGISTER: self._register,
+            words.PUBLISH: self._publish,
+            words.WITHDRAW: self._withdraw,
+            words.INFO: self._info,
+            words.LOCATE: self._locate,
+            words.DOWNLOAD: self._download,
+            words.QUEUE: self._queue,
+            words.STATUS: self._status,
+            words.LIMITS: self._limits,
+            words.HELP: self._help,
+            words.LEAVE: self._leave,
         }
         self._words = {name: word for word in self._actions for name in word.names}
 
@@ -120,10 +88,12 @@ class Session:
             return
         try:
             self._actions[word](arguments)
+        except click.BadParameter as error:
+            output.say(error.message)
         except WrongForm:
             output.say(_("Wrong format; it is: {form}").format(form=_(word.forms)))
         except NotRegistered:
-            output.say(_("Register first: {form}").format(form=_(REGISTER.forms)))
+            output.say(_("Register first: {form}").format(form=_(words.REGISTER.forms)))
         except Unreachable as error:
             output.say(_("There is no server there: {why}").format(why=error.message(_)))
         except VideotecaError as error:
@@ -139,17 +109,19 @@ class Session:
             yield from filter(str.isalpha, self._words)
             return
         word = self._words.get(before[0].lower())
-        if word in (LOCATE, DOWNLOAD, INFO):
+        if word in (words.LOCATE, words.DOWNLOAD, words.INFO):
             yield from self._seen_names
-        elif word is WITHDRAW:
+        elif word is words.WITHDRAW:
             yield from (holding.name for holding in self._control.status().shared)
-        elif word is QUEUE and len(before) == 1:
+        elif word is words.QUEUE and len(before) == 1:
             here = (entry for entry in QUEUE_COMMANDS if entry.name != "watch")
             yield from (name for entry in here for name in entry.names)
+        elif word is words.LIMITS and len(before) % 2:
+            yield from words.LIMIT_WORDS
 
     def takes_files(self, before: Sequence[str]) -> bool:
         """Whether file names may come next."""
-        return bool(before) and self._words.get(before[0].lower()) is PUBLISH
+        return bool(before) and self._words.get(before[0].lower()) is words.PUBLISH
 
     def _commands(self) -> list[str]:
         return [word.names[0] for word in self._actions]
@@ -236,7 +208,12 @@ class Session:
             return
         if not numbers or not all(number.isdecimal() for number in numbers):
             raise WrongForm
-        output.say(queue_table(self._change(action, [int(number) for number in numbers])))
+        chosen = [int(number) for number in numbers]
+        if action == "show":
+            known = self._control.downloads()
+            output.say(details_text([find(known, number) for number in chosen]))
+            return
+        output.say(queue_table(self._change(action, chosen)))
 
     def _change(self, action: str, numbers: list[int]) -> list[Download]:
         each = {
@@ -257,11 +234,21 @@ class Session:
             raise WrongForm
         output.say(status_text(self._control.status()))
 
+    def _limits(self, arguments: list[str]) -> None:
+        wanted: dict[str, int] = {}
+        for which, rate in zip_longest(arguments[::2], arguments[1::2]):
+            limit = words.LIMIT_WORDS.get(which.lower())
+            if limit is None or rate is None:
+                raise WrongForm
+            wanted[limit] = RATE.convert(rate, None, None)
+        output.say(limits_text(self._control.set_limits(**wanted)))
+
     def _help(self, _arguments: list[str]) -> None:
         width = max(len(_(word.forms)) for word in self._actions)
         for word in self._actions:
             output.say(f"{_(word.forms):<{width}}  {_(word.summary)}")
-        output.say(_("English words do too: {words}.").format(words=", ".join(_english())))
+        english = ", ".join(word.names[1] for word in self._actions if len(word.names) > 1)
+        output.say(_("English words do too: {words}.").format(words=english))
 
     def _leave(self, arguments: list[str]) -> None:
         if arguments:
@@ -277,13 +264,6 @@ class Session:
     def _tracker(self) -> TrackerClient:
         self._registered()
         return tracker_access.tracker(self._settings)
-
-
-def _english() -> Iterator[str]:
-    return (
-        word.names[1]
-        for word in (REGISTER, PUBLISH, WITHDRAW, LOCATE, DOWNLOAD, QUEUE, STATUS, HELP, LEAVE)
-    )
 
 
 def _files(arguments: list[str], own_name: str) -> list[str]:
