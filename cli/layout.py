@@ -7,6 +7,7 @@ from typing import Self
 
 from cli import output, sources
 from cli.narration import percent, reason_text, state_text, time_left
+from cli.words import word
 from peer_service.downloads.model import Download, DownloadState
 from videoteca_core.text import printable
 
@@ -115,7 +116,9 @@ class _Details:
         whole = _GAP.join(filter(None, (size, state, reason)))
         if output.columns_of(whole) <= self.columns:
             return [whole]
-        return [output.fitted(state, self.columns), *filter(None, [reason])]
+        if output.columns_of(state) > self.columns:
+            state = output.fitted(word(download.state.value), self.columns)
+        return [state, *filter(None, [reason])]
 
     def _running(self, download: Download) -> list[str]:
         origin = sources.origin(download, sources.NAME_COLUMNS)

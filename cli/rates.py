@@ -14,7 +14,7 @@ _FACTORS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _NO_LIMIT: Final = ("none", "ninguno")
 
 
-class Rate(click.ParamType):
+class Rate(click.ParamType[int]):
     """Bytes a second, decimal: ``20M``, ``500k``, ``1.5G``; 0 or ``none`` for no limit."""
 
     name = "rate"
