@@ -47,8 +47,8 @@ def run(
 
 
 def run_json(home: Path, *words: str, **options: Any) -> Any:
-    """What a command prints for a program."""
-    return json.loads(run(home, "--json", *words, **options).stdout)
+    """What a command prints for a program; the last of it when it followed downloads."""
+    return json.loads(run(home, "--json", *words, **options).stdout.splitlines()[-1])
 
 
 @dataclass

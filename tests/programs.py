@@ -31,8 +31,8 @@ class Ended:
 
     @property
     def json(self) -> Any:
-        """What it printed for a program."""
-        return json.loads(self.out)
+        """What it printed for a program; the last of it when it followed downloads."""
+        return json.loads(self.out.splitlines()[-1])
 
     @property
     def error(self) -> Any:
