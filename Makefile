@@ -6,7 +6,7 @@ DEV := $(DEV_ENV)/bin
 INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes
 INSTALL_SELF := -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 LOCK = $(DEV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-header --no-annotate pyproject.toml
+	--no-header --no-annotate
 CHECK_PYTHON = $(PYTHON) -c 'import sys; sys.exit("Videoteca needs Python 3.11 or later; \
 	name one with make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 GENERATED := generated
@@ -65,13 +65,14 @@ translations: $(DEV_ENV)/ready ## Update and compile the translations from the c
 		--output-dir=$(LOCALE) --no-fuzzy-matching --ignore-pot-creation-date --no-wrap
 	@$(DEV)/pybabel --quiet compile --domain=videoteca --directory=$(LOCALE)
 
-bench: $(DEV_ENV)/ready ## Measure side by side with other systems (installs nginx if it can)
+bench: $(DEV_ENV)/bench-ready ## Measure side by side with other systems (installs them if it can)
 	@$(DEV)/python -m benchmarks
 
 lock: $(DEV_ENV)/ready ## Write the lock files anew from pyproject.toml
 	@$(DEV)/pip install --quiet uv
-	@$(LOCK) --group build --output-file requirements.lock
-	@$(LOCK) --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) pyproject.toml --group build --output-file requirements.lock
+	@$(LOCK) pyproject.toml --group dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) --group bench --output-file requirements-bench.lock
 
 $(RUN_ENV)/ready: requirements.lock
 	@$(CHECK_PYTHON)
@@ -87,6 +88,10 @@ $(DEV_ENV)/ready: requirements-dev.lock
 	@$(PYTHON) -m venv --clear $(DEV_ENV)
 	@$(DEV)/python $(INSTALL) --requirement requirements-dev.lock
 	@$(DEV)/python $(INSTALL_SELF)
+	@touch $@
+
+$(DEV_ENV)/bench-ready: requirements-bench.lock $(DEV_ENV)/ready
+	@$(DEV)/python $(INSTALL) --requirement requirements-bench.lock
 	@touch $@
 
 clean: ## Remove the environments and everything that was built

@@ -1,21 +1,49 @@
-"""``python -m benchmarks``: measures, prints the table and writes it as JSON."""
+"""``python -m benchmarks``: measures, prints the tables, and writes them as JSON and as a plot."""
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from benchmarks import machine, report, startup, transfer
-from benchmarks.measure import Measurement
+from benchmarks.measure import AfterEach, Measurement
 from benchmarks.processes import ROOT, ProgramFailed
 
-_SHARED_MEMORY: Final = Path("/dev/shm")
+_MEMORY: Final = Path("/dev/shm")
 _DISK: Final = ROOT / "build"
 _RESULTS: Final = Path(__file__).parent / "results"
-_SIZE_BYTES: Final = 1 << 30
-_QUICK_SIZE_BYTES: Final = 1 << 28
+_MIB: Final = 1 << 20
+_GIB: Final = 1 << 30
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A measurement, with its numbers in earnest and when it is only tried.
+
+    Attributes:
+        measure: takes a folder to work in, the bytes to move and the turns of each contender.
+        folders: where to measure, once in each.
+        size_bytes: how much is moved.
+        runs: turns that each contender has.
+        quick_size_bytes: when it is only tried.
+        quick_runs: likewise.
+    """
+
+    measure: Callable[[Path, int, int, AfterEach], Measurement]
+    folders: Sequence[Path]
+    size_bytes: int
+    runs: int
+    quick_size_bytes: int
+    quick_runs: int
+
+
+_PLANS: Final = {
+    "transfer": _Plan(transfer.measure, (_MEMORY, _DISK), _GIB, 7, 256 * _MIB, 2),
+    "startup": _Plan(startup.measure, (_DISK,), _MIB, 11, _MIB, 3),
+}
 
 
 def main() -> None:
@@ -25,7 +53,7 @@ def main() -> None:
     facts = machine.facts()
     print(", ".join(f"{name} {value}" for name, value in facts.items()), "\n")
     measurements = []
-    for measure in _plan(options):
+    for measure in _chosen(options):
         neighbours = machine.Neighbours()
         try:
             measurement = measure()
@@ -44,12 +72,12 @@ def _options() -> argparse.Namespace:
         prog="python -m benchmarks", description="Measure side by side with other systems."
     )
     parser.add_argument("--quick", action="store_true", help="little data and few runs")
-    parser.add_argument("--only", choices=("transfer", "startup"), help="one measurement")
+    parser.add_argument("--only", choices=_PLANS, help="one measurement")
     parser.add_argument(
         "--folder",
         type=_folder,
         action="append",
-        help="where transfers are measured; may be repeated (by default memory and a disk)",
+        help="where to measure; may be repeated (by default in memory, on a disk or both)",
     )
     parser.add_argument("--runs", type=int, help="turns that each contender has")
     return parser.parse_args()
@@ -62,16 +90,14 @@ def _folder(text: str) -> Path:
     return folder.absolute()
 
 
-def _plan(options: argparse.Namespace) -> Iterator[Callable[[], Measurement]]:
+def _chosen(options: argparse.Namespace) -> Iterator[Callable[[], Measurement]]:
     _DISK.mkdir(exist_ok=True)
-    if options.only != "startup":
-        runs = options.runs or (2 if options.quick else 7)
-        size_bytes = _QUICK_SIZE_BYTES if options.quick else _SIZE_BYTES
-        for folder in options.folder or (_SHARED_MEMORY, _DISK):
-            yield partial(transfer.measure, folder, size_bytes, runs, report.progress)
-    if options.only != "transfer":
-        runs = options.runs or (3 if options.quick else 11)
-        yield partial(startup.measure, _DISK, runs, report.progress)
+    for name, plan in _PLANS.items():
+        if options.only in (None, name):
+            size_bytes = plan.quick_size_bytes if options.quick else plan.size_bytes
+            runs = options.runs or (plan.quick_runs if options.quick else plan.runs)
+            for folder in options.folder or plan.folders:
+                yield partial(plan.measure, folder, size_bytes, runs, report.progress)
 
 
 if __name__ == "__main__":

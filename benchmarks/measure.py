@@ -1,8 +1,9 @@
 """What a measurement is: contenders that take turns, their samples, and medians of those."""
 
+import contextlib
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, Self
@@ -12,7 +13,10 @@ class Metric(StrEnum):
     """What is measured of one run."""
 
     TRANSFER_SECONDS = "transfer_seconds"
-    """From the first request until the file is complete, synced and has its name."""
+    """From the first request until the file is complete, synced and has its name; with several
+    who receive it, until the last of them has it."""
+    FIRST_SECONDS = "first_seconds"
+    """The same, until the first of several has it."""
     COMMAND_SECONDS = "command_seconds"
     """From the start of the client's process until then."""
     CLIENT_CPU_SECONDS = "client_cpu_seconds"
@@ -23,6 +27,8 @@ class Metric(StrEnum):
 
 
 Sample = Mapping[Metric, float]
+AfterEach = Callable[[str, Sample], None]
+"""Told of each run that counts: whose it was, and what came of it."""
 
 
 class NotMeasured(Exception):
@@ -101,6 +107,14 @@ class Measurement:
     checks: list[Check] = field(default_factory=list)
     others: float = 0.0
 
+    @contextlib.contextmanager
+    def attempt(self, *names: str) -> Iterator[None]:
+        """Prepare contenders; one that can't take part is noted as missing."""
+        try:
+            yield
+        except NotMeasured as why:
+            self.missing |= dict.fromkeys(names, str(why))
+
     def values(self, name: str, metric: Metric) -> list[float]:
         """A metric of every run of a contender; empty if that contender does not have it."""
         return [sample[metric] for sample in self.samples[name] if metric in sample]
@@ -119,7 +133,7 @@ def interleave(
     contenders: Sequence[Contender],
     runs: int,
     *,
-    after_each: Callable[[str, Sample], None],
+    after_each: AfterEach,
     rest_seconds: float = 0.0,
 ) -> None:
     """Let the contenders take turns: each once to warm up, which does not count, then each in turn.

@@ -49,16 +49,29 @@ class Finished:
     output: str
 
 
-def run(command: Sequence[str], *, cwd: Path) -> Finished:
+def run(command: Sequence[str], *, cwd: Path, told: str = "") -> Finished:
     """Run a program to its end.
+
+    Args:
+        command: the program and its arguments.
+        cwd: where it runs.
+        told: what it reads from its input; a few words.
 
     Raises:
         ProgramFailed: it ended with another exit code than 0.
     """
-    with tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryFile("w+") as words, tempfile.TemporaryFile("w+") as errors:
+        words.write(told)
+        words.seek(0)
         started = time.perf_counter()
         process = subprocess.Popen(
-            command, cwd=cwd, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=errors, text=True
+            command,
+            cwd=cwd,
+            env=ENVIRONMENT,
+            stdin=words,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         )
         assert process.stdout
         with process.stdout as stdout:
@@ -76,13 +89,29 @@ class Server:
     """A program that runs until it is stopped.
 
     Attributes:
-        pid: its process.
         first_line: the first line that it printed.
     """
 
-    def __init__(self, pid: int, first_line: str) -> None:
-        self.pid = pid
+    def __init__(self, process: subprocess.Popen[str], first_line: str = "") -> None:
+        self._process = process
         self.first_line = first_line
+
+    def tell(self, line: str) -> None:
+        """Write a line to its input."""
+        assert self._process.stdin
+        print(line, file=self._process.stdin, flush=True)
+
+    def answer(self) -> str:
+        """The next line that it prints.
+
+        Raises:
+            ProgramFailed: it ended before that.
+        """
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise ProgramFailed(f"{self._process.args} ended with {self._process.wait()}")
+        return line
 
     def cpu_seconds(self) -> float:
         """Used so far, with its workers."""
@@ -93,8 +122,9 @@ class Server:
         return float(sum(map(_peak_bytes, self._processes())))
 
     def _processes(self) -> list[int]:
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        return [self.pid, *map(int, children)]
+        pid = self._process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [pid, *map(int, children)]
 
 
 @contextlib.contextmanager
@@ -107,7 +137,12 @@ def serving(command: Sequence[str], *, log: Path) -> Iterator[Server]:
     with (
         log.open("w+") as errors,
         subprocess.Popen(
-            command, env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=errors, text=True
+            command,
+            env=ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
         ) as process,
     ):
         try:
@@ -115,7 +150,7 @@ def serving(command: Sequence[str], *, log: Path) -> Iterator[Server]:
             line = process.stdout.readline()
             if not line:
                 raise ProgramFailed(_what(command, process.wait(), errors))
-            yield Server(process.pid, line)
+            yield Server(process, line)
         finally:
             stop(process)
 

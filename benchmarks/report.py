@@ -39,6 +39,7 @@ def _megabytes(value: float, _size_bytes: int) -> str:
 _MOVING: Final = (
     _Column("transfer s", Metric.TRANSFER_SECONDS, _seconds),
     _Column("transfer MB/s", Metric.TRANSFER_SECONDS, _rate),
+    _Column("first has it, s", Metric.FIRST_SECONDS, _seconds),
     _Column("command s", Metric.COMMAND_SECONDS, _seconds),
     _Column("client CPU s/GiB", Metric.CLIENT_CPU_SECONDS, _seconds_a_gib),
     _Column("server CPU s/GiB", Metric.SERVER_CPU_SECONDS, _seconds_a_gib),
@@ -52,9 +53,12 @@ _STARTING: Final = (
 )
 
 
+_ELAPSED: Final = (Metric.TRANSFER_SECONDS, Metric.COMMAND_SECONDS)
+
+
 def progress(name: str, sample: Sample) -> None:
     """Tell of one run."""
-    figures = (f"{sample[metric]:.3f} s" for metric in list(Metric)[:2] if metric in sample)
+    figures = (f"{sample[metric]:.3f} s" for metric in _ELAPSED if metric in sample)
     print(f"  {name}: {', '.join(figures)}", flush=True)
 
 

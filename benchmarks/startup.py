@@ -2,29 +2,34 @@
 
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from benchmarks import ours
 from benchmarks.files import make_video
-from benchmarks.measure import Check, Measurement, Metric, Sample, Summary, interleave
+from benchmarks.measure import AfterEach, Check, Measurement, Metric, Summary, interleave
 from benchmarks.processes import VIDEOTECA
 
 _HELP: Final = "videoteca --help"
 _INFO: Final = "videoteca info"
 _TARGET_SECONDS: Final = ((_HELP, 0.2), (_INFO, 0.5))
-_VIDEO_BYTES: Final = 1 << 20
 
 
-def measure(folder: Path, runs: int, after_each: Callable[[str, Sample], None]) -> Measurement:
-    """Start each command again and again; the interpreter alone is the yardstick."""
+def measure(folder: Path, size_bytes: int, runs: int, after_each: AfterEach) -> Measurement:
+    """Start each command again and again; the interpreter alone is the yardstick.
+
+    Args:
+        folder: where to work.
+        size_bytes: of the one video that is told of.
+        runs: how often each command is started.
+        after_each: told of each run.
+    """
     result = Measurement("start of a command, from the start of its process to its end")
     with tempfile.TemporaryDirectory(prefix="bench-", dir=folder) as name:
         work = Path(name)
         (work / "shared").mkdir()
         video = work / "shared" / "video.bin"
-        make_video(video, _VIDEO_BYTES)
+        make_video(video, size_bytes)
         with ours.tracker(work) as tracker, ours.sharing_peer(work, tracker, video):
             asker = ["--home", str(work / "asker"), "--tracker", tracker]  # registered by now
             commands = {

@@ -2,26 +2,35 @@
 
 import contextlib
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from benchmarks import ours
+from benchmarks.competitors.aria2 import Aria2
 from benchmarks.competitors.nginx import Curl, nginx
-from benchmarks.competitors.old_socket import OldSocket, old_server
+from benchmarks.competitors.pair import OLD_SOCKET, TCP_LIMIT, pair
+from benchmarks.competitors.torrent import LIBTORRENT, libtorrent
 from benchmarks.files import file_system, make_video
 from benchmarks.measure import (
+    AfterEach,
     Check,
     Contender,
     Measurement,
     Metric,
-    NotMeasured,
-    Sample,
     Summary,
     interleave,
 )
 
-_SPEED_TARGETS: Final = ((Curl.name, 0.6), (OldSocket.name, 2.0))
+_OTHERS: Final = (Curl.name, Aria2.name, LIBTORRENT, OLD_SOCKET, TCP_LIMIT)
+_TARGETS_IN_MEMORY: Final[Mapping[str, float]] = {
+    Curl.name: 0.85,
+    Aria2.name: 1.5,
+    LIBTORRENT: 3.0,
+    OLD_SOCKET: 2.5,
+    TCP_LIMIT: 0.65,
+}
+_TARGETS_ON_A_DISK: Final[Mapping[str, float]] = {Curl.name: 1.0}
 _MEMORY_TARGET_MB: Final = 150.0
 _REST_SECONDS: Final = 3.0
 """A hypervisor takes back memory that is free for a second, and the first write to a page of it
@@ -29,42 +38,56 @@ costs ten times as much: without a rest, who starts first after a file was remov
 """
 
 
-def measure(
-    folder: Path, size_bytes: int, runs: int, after_each: Callable[[str, Sample], None]
-) -> Measurement:
+def measure(folder: Path, size_bytes: int, runs: int, after_each: AfterEach) -> Measurement:
     """Download one file again and again, all contenders on the file system of that folder.
 
     Every contender reads the same file from the page cache and leaves its copy and that copy's
     name synced to the disk. Ours is verified besides.
     """
+    kind = file_system(folder)
     result = Measurement(
-        f"one download of {size_bytes / (1 << 30):g} GiB over loopback, on {file_system(folder)}",
-        size_bytes,
+        f"one download of {size_bytes / (1 << 30):g} GiB over loopback, on {kind}", size_bytes
     )
     with contextlib.ExitStack() as stack:
         work = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-", dir=folder)))
-        for name in ("shared", "received", "nginx"):
-            (work / name).mkdir()
+        (work / "shared").mkdir()
         video = work / "shared" / "video.bin"
         make_video(video, size_bytes)
         tracker = stack.enter_context(ours.tracker(work))
         sharing = stack.enter_context(ours.sharing_peer(work, tracker, video))
-        contenders: list[Contender] = [ours.Transfer(sharing, work)]
-        try:
-            server, port = stack.enter_context(nginx(video.parent, work / "nginx"))
-            contenders.append(Curl(server, port, video, work / "received"))
-        except NotMeasured as why:
-            result.missing[Curl.name] = str(why)
-        old = stack.enter_context(old_server(video, work / "old.log"))
-        contenders.append(OldSocket(old, video, work / "received"))
-        contenders.append(ours.Command(sharing, work))
+        contenders: list[Contender] = [
+            ours.Transfer(sharing, work),
+            *_competitors(stack, work, video, result),
+            ours.Command(sharing, work),
+        ]
         interleave(result, contenders, runs, after_each=after_each, rest_seconds=_REST_SECONDS)
-    _compare(result)
+    _compare(result, _TARGETS_IN_MEMORY if kind == "tmpfs" else _TARGETS_ON_A_DISK)
     return result
 
 
-def _compare(result: Measurement) -> None:
-    for theirs, target in _SPEED_TARGETS:
+def _competitors(
+    stack: contextlib.ExitStack, work: Path, video: Path, result: Measurement
+) -> list[Contender]:
+    """All who can take part here, their servers up."""
+    for name in ("received", "nginx"):
+        (work / name).mkdir()
+    received = work / "received"
+    contenders: list[Contender] = []
+    with result.attempt(Curl.name, Aria2.name):
+        site = stack.enter_context(nginx(video.parent, work / "nginx"))
+        for downloader in (Curl, Aria2):
+            with result.attempt(downloader.name):
+                contenders.append(downloader(site, video, received))
+    with result.attempt(LIBTORRENT):
+        contenders.append(stack.enter_context(libtorrent(video, received)))
+    contenders += (
+        stack.enter_context(pair(name, video, received)) for name in (OLD_SOCKET, TCP_LIMIT)
+    )
+    return contenders
+
+
+def _compare(result: Measurement, targets: Mapping[str, float]) -> None:
+    for theirs in _OTHERS:
         if theirs not in result.samples:
             continue
         for mine, metric in (
@@ -74,8 +97,8 @@ def _compare(result: Measurement) -> None:
             ratio = result.speed_ratio(mine, theirs, metric)
             text = f"{mine}: times as fast as {theirs}"
             result.ratios[text] = ratio
-            if metric is Metric.TRANSFER_SECONDS:
-                result.checks.append(Check(text, ratio.median, target, at_least=True))
+            if metric is Metric.TRANSFER_SECONDS and theirs in targets:
+                result.checks.append(Check(text, ratio.median, targets[theirs], at_least=True))
     for mine in (ours.Transfer.name, ours.Command.name):
         for side, metric in (
             ("client", Metric.CLIENT_PEAK_BYTES),

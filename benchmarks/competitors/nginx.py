@@ -6,6 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 from typing import Final
@@ -43,9 +44,21 @@ http {
 _START_SECONDS: Final = 10.0
 
 
+@dataclass(frozen=True)
+class Site:
+    """A server that runs, and where it answers."""
+
+    server: Server
+    port: int
+
+    def url(self, file: Path) -> str:
+        """The address of a file in its root."""
+        return f"http://127.0.0.1:{self.port}/{file.name}"
+
+
 @contextlib.contextmanager
-def nginx(root: Path, folder: Path) -> Iterator[tuple[Server, int]]:
-    """Serve a folder on a free port of loopback; yields the server and its port.
+def nginx(root: Path, folder: Path) -> Iterator[Site]:
+    """Serve a folder on a free port of loopback.
 
     Args:
         root: the folder to serve.
@@ -71,7 +84,7 @@ def nginx(root: Path, folder: Path) -> Iterator[tuple[Server, int]]:
         )
         try:
             _wait_for(port, process, folder / "error.log")
-            yield Server(process.pid, ""), port
+            yield Site(Server(process), port)
         finally:
             stop(process)
 
@@ -91,10 +104,10 @@ class Curl:
 
     name = "curl from nginx"
 
-    def __init__(self, server: Server, port: int, video: Path, received: Path) -> None:
+    def __init__(self, site: Site, video: Path, received: Path) -> None:
         self._curl = program("curl", "curl")
-        self._server = server
-        self._url = f"http://127.0.0.1:{port}/{video.name}"
+        self._server = site.server
+        self._url = site.url(video)
         self._size = video.stat().st_size
         self._target = received / "curl.bin"
 
