@@ -108,7 +108,10 @@ class Transfer:
 
     def _run(self, folder: ReceivedFolder) -> Finished:
         name, video_id = self._wanted.name, self._wanted.video_id
-        manifest = stored_manifest(folder, video_id) or self._until(lambda: self._crew.manifest)
+        stored = stored_manifest(folder, video_id)
+        if stored:
+            self._crew.learn(stored)
+        manifest = stored or self._until(lambda: self._crew.manifest)
         there = folder.find(name, manifest, self._stop)
         if there:
             if video_id in part_ids(folder):  # the process ended between naming and clearing
