@@ -4,6 +4,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,9 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 # For a long write Linux takes long runs of free memory, which a hypervisor has often taken back:
 # there a write of 1 MiB cost up to ten times as much as its bytes in pieces of this size.
 _WRITE_BYTES: Final = 64 << 10
+_FIRST_ALLOCATION_BYTES: Final = 1 << 20
+_ALLOCATION_SECONDS: Final = 0.05
+_NOTED_BYTES_A_SECOND: Final = 20e9  # ext4 notes ten times as much, tmpfs fills a tenth of it
 _UNSUPPORTED: Final = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
 _FULL_SYNC: Final[int | None] = getattr(fcntl, "F_FULLFSYNC", None)
 
@@ -63,22 +67,40 @@ def write_all(fd: int, data: bytes | memoryview, offset: int) -> None:
 
 
 def reserve(fd: int, size_bytes: int) -> None:
-    """Give a file its size, with the space for it where the file system can promise it.
+    """Give a file its size, and the space for it where the file system can just note that.
+
+    Some can't: they fill what they reserve with zeros, or the C library does it for them, which
+    takes as long as the video itself will. There the rest is only looked for.
 
     Raises:
         OSError: there is not so much space; the file's own size is as before.
     """
     status = os.fstat(fd)
-    if size_bytes == status.st_size and status.st_blocks * 512 >= size_bytes:
+    missing = size_bytes - status.st_blocks * 512
+    if size_bytes == status.st_size and missing <= 0:
         return
-    if size_bytes and hasattr(os, "posix_fallocate"):
+    disk = os.fstatvfs(fd)
+    if missing > disk.f_bavail * disk.f_frsize:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if hasattr(os, "posix_fallocate"):
         try:
-            os.posix_fallocate(fd, 0, size_bytes)
+            _allocate(fd, size_bytes)
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 os.ftruncate(fd, status.st_size)  # gives back what it got before space ran out
                 raise
     os.ftruncate(fd, size_bytes)
+
+
+def _allocate(fd: int, size_bytes: int) -> None:
+    begun = time.monotonic()
+    offset, length = 0, _FIRST_ALLOCATION_BYTES
+    while offset < size_bytes:
+        os.posix_fallocate(fd, offset, min(length, size_bytes - offset))
+        offset += length
+        length *= 2
+        if time.monotonic() - begun > _ALLOCATION_SECONDS + offset / _NOTED_BYTES_A_SECOND:
+            return
 
 
 def replace_file(folder_fd: int, name: str, data: bytes, *, durable: bool) -> None:
