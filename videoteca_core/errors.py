@@ -452,7 +452,7 @@ class DiskFull(LocalTrouble):
     """No space is left. Fields: path."""
 
     reason = "DISK_FULL"
-    text = N_("The disk of {path} is full; make room and try again.")
+    text = N_("The disk of {path} is full; make room.")
 
 
 class FolderUnusable(LocalTrouble):

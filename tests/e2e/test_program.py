@@ -205,4 +205,4 @@ def test_output_that_can_not_be_written(tmp_path: Path) -> None:
         )
 
     assert ended.returncode == 16
-    assert ended.stderr == "Error: The disk of standard output is full; make room and try again.\n"
+    assert ended.stderr == "Error: The disk of standard output is full; make room.\n"
