@@ -183,8 +183,8 @@ class ControlServicer(ControlBase):
 
     def _downloads(self, wanted: frozenset[int]) -> tuple[Download, ...]:
         return tuple(
-            self._worker.live(download)
-            for download in self._queue.downloads()
+            download
+            for download in self._worker.downloads()
             if not wanted or download.download_id in wanted
         )
 

@@ -23,7 +23,7 @@ from peer_service.folders import Folders, FolderStore
 from peer_service.home import Home
 from peer_service.instance import Instance
 from peer_service.library.library import Library
-from peer_service.limits import RateLimit
+from peer_service.limits import DownloadLimiter, RateLimit
 from peer_service.memory import keep_freed_memory
 from peer_service.servicer import PeerServicer
 from peer_service.slots import UploadSlots
@@ -179,8 +179,11 @@ class Peer:
             received_folder=self._folders.received,
             parallel=config.parallel,
             may_use=lambda source: source_is_for(source.ip, config.tracker.ip),
-            on_done=self._library.add_received,
             own_name=lambda: identity.name if (identity := self._link.identity) else "",
+            library=self._library,
+            reshare=config.listen is not None and config.reshare,
+            limiter=DownloadLimiter(self._download_limit),
+            stall_seconds=config.source_timeout,
         )
 
     def _control_servicer(self) -> ControlServicer:

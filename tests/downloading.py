@@ -19,12 +19,14 @@ from peer_service.database import PeerDatabase
 from peer_service.downloads.model import Download, DownloadState
 from peer_service.downloads.queue import DownloadQueue
 from peer_service.downloads.worker import DownloadWorker
-from peer_service.transfer.source import PeerSource
+from peer_service.limits import DownloadLimiter, RateLimit
+from peer_service.partial import PartialVideo
+from tests.fakes.peer import FakePeer, Messages
 from tests.waiting import eventually
 from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import HoldingState, LocatedVideo, Source, VideoQuery
 from videoteca_core.errors import VideotecaError, VideoUnknown
-from videoteca_core.manifest import Manifest  # noqa: TC001 - tests spell types as they are
+from videoteca_core.manifest import Manifest
 
 _CHANGES: Final = (
     "mkdir",
@@ -38,19 +40,53 @@ _CHANGES: Final = (
 )
 
 
+class Shares:
+    """Remembers what it was to share, as :class:`peer_service.library.library.Library` would.
+
+    Attributes:
+        offered: the downloads that are shared now, by the id of their video.
+        done: the finished videos.
+        said: everything in its order: the call, and the id of the video.
+        trouble: what sharing a finished video raises.
+    """
+
+    def __init__(self) -> None:
+        self.offered: dict[str, PartialVideo] = {}
+        self.done: list[tuple[Path, Manifest]] = []
+        self.said: list[tuple[str, str]] = []
+        self.trouble: VideotecaError | None = None
+
+    def offer(self, partial: PartialVideo) -> None:
+        """Share a download."""
+        self.offered[partial.manifest.video_id] = partial
+        self.said.append(("offer", partial.manifest.video_id))
+
+    def end_offer(self, video_id: str) -> None:
+        """Stop sharing a download."""
+        self.offered.pop(video_id, None)
+        self.said.append(("end", video_id))
+
+    def add_received(self, path: Path, manifest: Manifest) -> None:
+        """Share a finished video."""
+        if self.trouble:
+            raise self.trouble
+        self.done.append((path, manifest))
+        self.said.append(("done", manifest.video_id))
+
+
 class Downloading:
     """What a test needs to say and see.
 
     Attributes:
         videos: what the tracker knows, by id.
         tracker_trouble: what asking it raises instead.
-        done: what was told of finished videos.
+        shares: what was to be shared with others.
     """
 
     def __init__(self, home: Path, folder: Path, **options: Any) -> None:
         self.videos: dict[str, LocatedVideo] = {}
         self.tracker_trouble: VideotecaError | None = None
-        self.done: list[tuple[Path, Manifest]] = []
+        self.shares = Shares()
         self.folder = folder
         self.database = PeerDatabase(home / "peer.db")
         self.queue = DownloadQueue(self.database, options.pop("clock", time.time))
@@ -58,9 +94,10 @@ class Downloading:
             "locate": self._locate,
             "received_folder": folder,
             "may_use": lambda _endpoint: True,
-            "on_done": lambda path, manifest: self.done.append((path, manifest)),
             "own_name": lambda: "me",
-            "connect": functools.partial(PeerSource, stall_seconds=60),
+            "library": self.shares,
+            "limiter": DownloadLimiter(RateLimit()),
+            "stall_seconds": 60.0,
         }
         self.worker = DownloadWorker(self.queue, **(arguments | options))
 
@@ -71,7 +108,7 @@ class Downloading:
 
     def get(self, number: int) -> Download:
         """A download as the owner sees it."""
-        return self.worker.live(self.queue.get(number))
+        return next(each for each in self.worker.downloads() if each.download_id == number)
 
     def wait(self, number: int, *states: DownloadState) -> Download:
         """Wait until a download is in one of the states."""
@@ -93,6 +130,29 @@ class Downloading:
         if query.video_id not in self.videos:
             raise VideoUnknown(video=query)
         return [self.videos[query.video_id]]
+
+
+def hang_after(peer: FakePeer, pieces: int) -> None:
+    """Let a peer send so many pieces of 1 MiB in all, and nothing more until its hold is set."""
+    guard, left = threading.Lock(), pieces
+
+    def alter(messages: Messages) -> Messages:
+        nonlocal left
+        for message in messages:
+            if message.chunk:
+                with guard:
+                    left -= 1
+                    may_send = left >= 0
+                if not may_send:
+                    peer.hold.wait(60)
+            yield message
+
+    peer.alter = alter
+
+
+def honest(peer: FakePeer) -> None:
+    """Let a peer send what it is asked for again."""
+    peer.alter = lambda messages: messages
 
 
 @contextlib.contextmanager

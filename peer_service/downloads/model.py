@@ -38,7 +38,7 @@ class Download:
         message: the same for a person, in English.
         fields: what the message is made of, an error's fields.
         sources: the peers that it was or is fetched from, the first one first.
-        held_back: what holds it back most; none unless running.
+        held_back: what holds it back most, or what it waits for; none when nothing is known.
         rate: bytes a second over the last seconds; 0 unless running.
         path: the finished file; empty until done.
     """

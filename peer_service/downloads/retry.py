@@ -3,13 +3,14 @@
 import random
 from typing import Final
 
-from videoteca_core.errors import Busy
-
 MOST_TRIES: Final = 8
 """After so many failed tries in a row without progress a download is given up."""
 
 MAX_DELAY_SECONDS: Final = 60.0
 _MAX_WAIT_SECONDS: Final = 15.0
+
+SPACE_SECONDS: Final = 5.0
+"""At least so long a download waits before it looks whether there is space on the disk now."""
 
 
 def delay_after_failure(failed_tries: int) -> float:
@@ -20,12 +21,6 @@ def delay_after_failure(failed_tries: int) -> float:
 def delay_while_waiting(waits: int) -> float:
     """Seconds until to look again for a source, after having looked so many times in a row."""
     return _jittered(min(2.0 ** min(waits, 10), _MAX_WAIT_SECONDS))
-
-
-def retry_after(error: Busy) -> float:
-    """Seconds until a busy peer wants to be asked again; it may say anything."""
-    text = error.fields.get("retry_after_seconds", "")
-    return float(text) if text.isdecimal() else 0.0
 
 
 def _jittered(seconds: float) -> float:

@@ -1,27 +1,34 @@
 """Runs the downloads of the queue."""
 
 import threading
-from collections.abc import Callable, Container
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from peer_service.downloads.candidates import candidates
 from peer_service.downloads.model import Download, DownloadState
+from peer_service.downloads.offers import Offers, Sharing
 from peer_service.downloads.queue import DownloadQueue
 from peer_service.downloads.resolve import Locate
-from peer_service.downloads.retry import retry_after
+from peer_service.downloads.retry import SPACE_SECONDS
+from peer_service.downloads.sources import liars
 from peer_service.downloads.task import Task
-from peer_service.stop import Stopped, check
-from peer_service.transfer.download import Candidate, Finished, Transfer, Wanted
+from peer_service.limits import DownloadLimiter
+from peer_service.partial import PartialVideo
+from peer_service.stop import Stopped
+from peer_service.transfer.download import Transfer
 from peer_service.transfer.folder import PARTS_FOLDER, ReceivedFolder
+from peer_service.transfer.model import Candidate, Finished, HeldBack, Wanted
 from peer_service.transfer.part_file import part_ids, remove_part
-from peer_service.transfer.source import PeerSource
+from peer_service.transfer.source import STALL_SECONDS, PeerSource
 from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import VideoQuery
 from videoteca_core.errors import (
-    BadSource,
+    Busy,
+    DiskFull,
     InternalError,
     LocalTrouble,
     NoSourceOnline,
@@ -31,11 +38,17 @@ from videoteca_core.errors import (
     VideotecaError,
     VideoUnknown,
 )
-from videoteca_core.manifest import Manifest
 
 _log: Final = structlog.get_logger()
+_MOST_STREAMS: Final = 12
 _LOOK_SECONDS: Final = 1.0
+_NOTE_SECONDS: Final = 5.0
 _TROUBLE_SECONDS: Final = 5.0
+_WAITS_FOR: Final = {
+    NoSourceOnline.reason: HeldBack.NO_SOURCE,
+    NoUploadSlot.reason: HeldBack.THEIR_SLOTS,
+    DiskFull.reason: HeldBack.DISK,
+}
 
 
 class DownloadWorker:
@@ -47,8 +60,11 @@ class DownloadWorker:
         received_folder: where finished videos go.
         parallel: how many downloads run at once.
         may_use: whether an address that the tracker handed out may be dialled.
-        on_done: told of each finished video, from a thread of the worker.
         own_name: the name of this peer, which is never its own source.
+        library: shares each finished video.
+        reshare: whether it shares downloads before they are finished, too.
+        limiter: holds all transfers to the download limit.
+        stall_seconds: for how long a source may send nothing.
         connect: makes a source.
     """
 
@@ -60,22 +76,29 @@ class DownloadWorker:
         received_folder: Path,
         parallel: int = 1,
         may_use: Callable[[Endpoint], bool],
-        on_done: Callable[[Path, Manifest], None],
         own_name: Callable[[], str],
+        library: Sharing,
+        reshare: bool = True,
+        limiter: DownloadLimiter,
+        stall_seconds: float = STALL_SECONDS,
         connect: Callable[..., PeerSource] = PeerSource,
     ) -> None:
         self._queue = queue
         self._locate = locate
         self._received_folder = received_folder
         self._may_use = may_use
-        self._on_done = on_done
         self._own_name = own_name
+        self._library = library
+        self._reshare = reshare
+        self._offers = Offers(library, queue)
+        self._limiter = limiter
+        self._stall_seconds = stall_seconds
         self._connect = connect
+        self._streams = threading.Semaphore(_MOST_STREAMS)
         self._stopping = threading.Event()
         self._guard = threading.Lock()
         self._tasks: dict[int, Task] = {}
         self._finished_bytes = 0
-        self._liars: dict[int, dict[str, BadSource]] = {}
         self._threads = [
             threading.Thread(target=self._work, name=f"download-{number}", daemon=True)
             for number in range(parallel)
@@ -105,13 +128,13 @@ class DownloadWorker:
         with self._guard:
             return self._finished_bytes + sum(each.received_bytes for each in self._tasks.values())
 
-    def live(self, download: Download) -> Download:
-        """The download with what only the worker knows: its source and its rate."""
+    def downloads(self) -> tuple[Download, ...]:
+        """The queue, with what only the worker knows: how the sources do now, and at what rate."""
         with self._guard:
-            task = self._tasks.get(download.download_id)
-        if task is None or download.state is not DownloadState.RUNNING:
-            return download
-        return replace(download, source=task.source, rate=task.rate)
+            tasks = dict(self._tasks)  # one that ends after this has told the queue all before
+        return tuple(
+            _live(download, tasks.get(download.download_id)) for download in self._queue.downloads()
+        )
 
     def _running(self) -> tuple[Task, ...]:
         with self._guard:
@@ -130,21 +153,24 @@ class DownloadWorker:
                 self._rest_after(error)
 
     def _supervise(self) -> None:
-        """Do what the owner's words mean for running transfers and for partial files."""
+        """Do what the owner's words mean for transfers, for offers and for partial files."""
         while not self._stopping.is_set():
             version = self._queue.version
             try:
-                for task in self._running():
-                    if (
-                        self._queue.get(task.download.download_id).state
-                        is not DownloadState.RUNNING
-                    ):
-                        task.stop.set()
+                self._look_after_tasks()
+                self._offers.end_stopped()
                 self._remove_abandoned()
             except VideotecaError as error:
                 self._rest_after(error)
             if self._queue.wait_changed(version, _LOOK_SECONDS) == version and self._running():
                 self._queue.wake()  # rates change by themselves
+
+    def _look_after_tasks(self) -> None:
+        tasks, running = self._running(), self._queue.running()
+        for task in tasks:
+            if task.download.download_id not in running:
+                task.stop.set()
+            task.note_sources(after_seconds=_NOTE_SECONDS)
 
     def _rest_after(self, error: VideotecaError) -> None:
         _log.error("downloads held up", reason=error.reason, message=str(error))
@@ -154,20 +180,21 @@ class DownloadWorker:
         if not (self._received_folder / PARTS_FOLDER).exists():
             return
         with ReceivedFolder(self._received_folder) as folder:
-            for video_id in self._queue.abandoned(part_ids(folder)):
+            abandoned = self._queue.abandoned(part_ids(folder))
+            if abandoned:
+                self._offers.end_stopped()
+            for video_id in abandoned:
                 remove_part(folder, video_id)
 
     def _run(self, download: Download) -> None:
         number = download.download_id
-        task = Task(download, self._queue, self._liars.setdefault(number, {}))
+        task = Task(download, self._queue)
         with self._guard:
             self._tasks[number] = task
         if self._stopping.is_set():  # it may have looked through the tasks before this one came
             task.stop.set()
         try:
             self._try(task)
-            if self._queue.get(number).state.is_final:
-                del self._liars[number]  # tried again, it begins without prejudice
         finally:
             with self._guard:
                 self._finished_bytes += self._tasks.pop(number).received_bytes
@@ -179,14 +206,12 @@ class DownloadWorker:
             finished = self._transfer(task)
         except Stopped:
             queue.put_back(number)
-        except NoUploadSlot as error:
-            queue.wait(number, error, retry_after(error))
+        except Busy as error:
+            queue.wait(number, error, error.retry_after)
+        except DiskFull as error:
+            queue.wait(number, error, SPACE_SECONDS)
         except (Unavailable, NotRegistered) as error:
-            lie = next(iter(task.liars.values()), None)
-            if lie and isinstance(error, NoSourceOnline):  # somebody is there, but only who lied
-                queue.failed(number, lie)
-            else:
-                queue.wait(number, error)
+            queue.wait(number, error)
         except LocalTrouble as error:
             queue.give_up(number, error)
         except VideotecaError as error:
@@ -200,35 +225,51 @@ class DownloadWorker:
 
     def _transfer(self, task: Task) -> Finished:
         download = task.download
-        candidates = self._candidates(download, task.liars)
-        check(task.stop)
-        return Transfer(
+        transfer = Transfer(
             Wanted(download.name, download.video_id),
-            candidates,
             self._received_folder,
+            find=lambda: self._find(download),
             observer=task,
+            offer=self._offer,
             stop=task.stop,
+            streams=self._streams,
+            limiter=self._limiter,
+            stall_seconds=self._stall_seconds,
             connect=self._connect,
-        ).run()
+        )
+        task.follow(transfer)
+        try:
+            return transfer.run()
+        finally:
+            task.note_sources()
 
-    def _candidates(self, download: Download, liars: Container[str]) -> list[Candidate]:
-        own_name = self._own_name()
+    def _find(self, download: Download) -> tuple[Candidate, ...]:
         try:
             located = self._locate(VideoQuery(video_id=download.video_id))
         except VideoUnknown:  # whoever had it took it back, and may bring it again
             located = ()
-        return [
-            Candidate(source.peer_name, endpoint)
-            for video in located
-            for source in video.sources
-            if source.peer_name != own_name and source.peer_name not in liars
-            for endpoint in source.endpoints
-            if self._may_use(endpoint)
-        ]
+        return candidates(
+            located,
+            own_name=self._own_name(),
+            liars=liars(download.sources),
+            may_use=self._may_use,
+        )
+
+    def _offer(self, partial: PartialVideo) -> None:
+        if self._reshare:
+            self._offers.offer(partial)
 
     def _tell(self, finished: Finished) -> None:
         _log.info("downloaded", path=str(finished.path), video_id=finished.manifest.video_id)
         try:
-            self._on_done(finished.path, finished.manifest)
+            self._library.add_received(finished.path, finished.manifest)
         except VideotecaError as error:  # it is done all the same
             _log.warning("not shared on", path=str(finished.path), message=str(error))
+
+
+def _live(download: Download, task: Task | None) -> Download:
+    if task:
+        download = task.live(download)
+    if download.state is DownloadState.WAITING:
+        return replace(download, held_back=_WAITS_FOR.get(download.reason))
+    return download

@@ -2,27 +2,25 @@
 
 import time
 from collections.abc import Iterator
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from peer_service.downloads.model import DownloadState
-from peer_service.downloads.retry import MAX_DELAY_SECONDS, MOST_TRIES
-from tests.clock import Clock
-from tests.downloading import Downloading, downloading
+from peer_service.limits import DownloadLimiter, RateLimit
+from peer_service.transfer.model import HeldBack, SourceReport, SourceState
+from tests.downloading import Downloading, downloading, hang_after, honest
 from tests.fakes.peer import FakePeer, Messages, fake_peer
 from tests.sharing import sharing
 from tests.videos import MIB, located, manifest_of, video_bytes
 from tests.waiting import eventually
-from videoteca.v1 import videoteca_pb2 as pb
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import FileUnreadable, NoUploadSlot, Unreachable, VideoUnknown
-from videoteca_core.manifest import Manifest
 
 WAITING, RUNNING, PAUSED, DONE, FAILED, CANCELLED = DownloadState
-DATA: Final = video_bytes(6 * MIB + 5)
+DATA: Final = video_bytes(7 * MIB)
 MANIFEST: Final = manifest_of(DATA)
 AT_ONCE: Final = 5.0
 """Seconds within which the owner's word takes effect, on a machine with much to do."""
@@ -40,10 +38,6 @@ def peer() -> Iterator[FakePeer]:
         yield serving
 
 
-def hang_after(peer: FakePeer, pieces: int) -> None:
-    peer.alter = lambda messages: peer.hang(messages, after=pieces + 1)
-
-
 def queue_up(mine: Downloading, *peers: FakePeer, name: str = "clip.mp4") -> int:
     sources = [(f"peer{number}", each.endpoint) for number, each in enumerate(peers)]
     return mine.add(located(MANIFEST, name, sources))
@@ -56,23 +50,35 @@ def test_a_video_of_a_real_peer(tmp_path: Path, mine: Downloading) -> None:
         real.wait_shared("clip.mp4")
         number = mine.add(located(MANIFEST, "clip.mp4", [("ana", real.endpoint)]))
         done = mine.wait(number, DONE)
+        ana = SourceReport("ana", str(real.endpoint), len(DATA), state=SourceState.LEFT)
     assert Path(done.path) == tmp_path / "received" / "clip.mp4"
     assert Path(done.path).read_bytes() == DATA
-    assert (done.verified_bytes, done.source, done.rate) == (len(DATA), "", 0)
+    assert (done.verified_bytes, done.rate, done.held_back) == (len(DATA), 0, None)
+    assert done.sources == (ana,)
     assert mine.parts() == []
-    eventually(lambda: mine.done)
-    assert mine.done == [(Path(done.path), MANIFEST)]
+    eventually(lambda: mine.shares.done)
+    assert mine.shares.done == [(Path(done.path), MANIFEST)]
     assert mine.worker.downloaded_bytes == len(DATA)
 
 
-def test_a_running_download_shows_its_source_and_rate(mine: Downloading, peer: FakePeer) -> None:
+def test_a_running_download_shows_its_rate(mine: Downloading, peer: FakePeer) -> None:
     hang_after(peer, 3)
     number = queue_up(mine, peer)
     running = mine.wait_for(number, lambda download: download.verified_bytes == 3 * MIB)
-    assert (running.state, running.source) == (RUNNING, "peer0")
+    assert running.state is RUNNING
     assert running.rate > 0
     assert mine.worker.downloaded_bytes == 3 * MIB
     mine.wait_for(number, lambda download: not download.rate)
+
+
+def test_a_running_download_shows_what_holds_it_back(tmp_path: Path, peer: FakePeer) -> None:
+    limit = RateLimit(1_000_000)
+    limiter = DownloadLimiter(limit)
+    with downloading(tmp_path, tmp_path / "received", limiter=limiter) as mine:
+        number = queue_up(mine, peer)
+        mine.wait_for(number, lambda download: download.held_back is HeldBack.OUR_LIMIT)
+        limit.rate = 0
+        assert mine.wait(number, DONE).held_back is None
 
 
 def test_pause_holds_and_resume_goes_on(mine: Downloading, peer: FakePeer) -> None:
@@ -84,21 +90,21 @@ def test_pause_holds_and_resume_goes_on(mine: Downloading, peer: FakePeer) -> No
     eventually(lambda: not mine.worker._tasks, AT_ONCE)
     assert time.monotonic() - begun < AT_ONCE
     assert mine.get(number).verified_bytes == 3 * MIB
-    peer.alter = lambda messages: messages
+    honest(peer)
     mine.queue.resume(number)
     mine.wait(number, DONE)
-    assert peer.fetches == [(0, len(DATA)), (3 * MIB, len(DATA) - 3 * MIB)]
+    eventually(lambda: peer.sent_bytes == len(DATA))  # nothing was fetched twice
 
 
 def test_pause_and_resume_in_one_breath(mine: Downloading, peer: FakePeer) -> None:
     hang_after(peer, 3)
     number = queue_up(mine, peer)
     mine.wait_for(number, lambda download: download.verified_bytes == 3 * MIB)
-    peer.alter = lambda messages: messages
+    honest(peer)
     mine.queue.pause(number)
     mine.queue.resume(number)
     mine.wait(number, DONE)
-    assert peer.fetches[1:] == [(3 * MIB, len(DATA) - 3 * MIB)]
+    eventually(lambda: peer.sent_bytes == len(DATA))
 
 
 @pytest.mark.parametrize("paused_first", [False, True])
@@ -118,10 +124,10 @@ def test_cancel_removes_the_partial_file(
     assert time.monotonic() - begun < AT_ONCE
     assert mine.get(number).state is CANCELLED
     assert list(mine.folder.iterdir()) == [mine.folder / ".videoteca"]
-    peer.alter = lambda messages: messages
+    honest(peer)
     mine.queue.retry(number)
     mine.wait(number, DONE)
-    assert peer.fetches[1:] == [(0, len(DATA))]
+    eventually(lambda: peer.sent_bytes == 3 * MIB + len(DATA))
 
 
 def test_a_stop_keeps_what_was_verified(tmp_path: Path, peer: FakePeer) -> None:
@@ -133,12 +139,12 @@ def test_a_stop_keeps_what_was_verified(tmp_path: Path, peer: FakePeer) -> None:
         mine.worker.stop()
         assert time.monotonic() - begun < AT_ONCE
         assert mine.get(number).state is WAITING
-    peer.alter = lambda messages: messages
+    honest(peer)
     with downloading(tmp_path, tmp_path / "received") as mine:
         mine.videos[MANIFEST.video_id] = located(MANIFEST, "clip.mp4", [("ana", peer.endpoint)])
         assert mine.get(number).verified_bytes == 3 * MIB
         mine.wait(number, DONE)
-    assert peer.fetches == [(0, len(DATA)), (3 * MIB, len(DATA) - 3 * MIB)]
+    eventually(lambda: peer.sent_bytes == len(DATA))
     assert peer.manifests == 1
 
 
@@ -149,6 +155,7 @@ def test_who_waits_for_a_source_blocks_nobody(mine: Downloading, peer: FakePeer)
     mine.wait(number, DONE)
     held = mine.get(waiting)
     assert (held.state, held.reason) == (WAITING, "NO_SOURCE_ONLINE")
+    assert held.held_back is HeldBack.NO_SOURCE
     with fake_peer(b"nobody has it") as late:
         mine.videos[other.video_id] = located(other, "other.mp4", [("late", late.endpoint)])
         mine.wait(waiting, DONE)
@@ -158,7 +165,7 @@ def test_a_tracker_that_is_away_is_waited_for(mine: Downloading, peer: FakePeer)
     mine.tracker_trouble = Unreachable(what="tracker", address="10.0.0.1:1025", detail="no answer")
     number = queue_up(mine, peer)
     held = mine.wait_for(number, lambda download: download.reason)
-    assert (held.state, held.reason) == (WAITING, "UNREACHABLE")
+    assert (held.state, held.reason, held.held_back) == (WAITING, "UNREACHABLE", None)
     mine.tracker_trouble = None
     mine.wait(number, DONE)
 
@@ -180,15 +187,20 @@ def test_a_peer_that_is_gone_is_waited_for(mine: Downloading) -> None:
     assert (held.state, held.reason, held.failed_tries) == (WAITING, "UNREACHABLE", 0)
 
 
-def test_taken_slots_are_waited_for(mine: Downloading, peer: FakePeer) -> None:
+def test_taken_slots_are_waited_for(
+    mine: Downloading, peer: FakePeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("peer_service.transfer.download._PATIENCE_SECONDS", 0.5)
+
     def taken(messages: Messages) -> Messages:
         raise NoUploadSlot(retry_after_seconds=40)
 
     peer.alter = taken
     number = queue_up(mine, peer)
-    mine.wait_for(number, lambda download: download.reason == "NO_UPLOAD_SLOT")
+    held = mine.wait_for(number, lambda download: download.reason == "NO_UPLOAD_SLOT")
+    assert held.held_back is HeldBack.THEIR_SLOTS
     assert 38 < (mine.queue.seconds_until_due() or 0) <= 40
-    peer.alter = lambda messages: messages
+    honest(peer)
     mine.queue.retry(number)
     mine.wait(number, DONE)
 
@@ -206,49 +218,6 @@ def test_neither_itself_nor_a_forbidden_address_is_asked(tmp_path: Path, peer: F
         assert myself.manifests == peer.manifests == 0
 
 
-def lie(answer: pb.GetManifestResponse) -> None:
-    answer.size_bytes += 1
-
-
-def test_who_only_lies_is_asked_once_and_the_download_fails(tmp_path: Path, peer: FakePeer) -> None:
-    clock = Clock()
-    peer.alter_manifest = lie
-    with downloading(tmp_path, tmp_path / "received", clock=clock) as mine:
-        number = queue_up(mine, peer)
-
-        def tried(times: int) -> bool:
-            return mine.get(number).failed_tries == times
-
-        for tries in range(1, MOST_TRIES):
-            eventually(partial(tried, tries))
-            held = mine.get(number)
-            assert "peer0" in held.message
-            clock.advance(MAX_DELAY_SECONDS)
-            mine.queue.wake()
-        failed = mine.wait(number, FAILED)
-        assert failed.reason == "BAD_SOURCE"
-        assert peer.manifests == 1
-        peer.alter_manifest = lambda _answer: None
-        mine.queue.retry(number)
-        mine.wait(number, DONE)
-
-
-def test_a_known_liar_is_not_asked_again_while_others_are_away(
-    tmp_path: Path, peer: FakePeer
-) -> None:
-    with fake_peer(DATA) as honest, downloading(tmp_path, tmp_path / "received") as mine:
-        peer.alter_manifest = lie
-        hang_after(honest, 2)
-        number = queue_up(mine, peer, honest)
-        mine.wait_for(number, lambda download: download.verified_bytes == 2 * MIB)
-        mine.queue.pause(number)
-        eventually(lambda: not mine.worker._tasks)
-        honest.alter = lambda messages: messages
-        mine.queue.resume(number)
-        mine.wait(number, DONE)
-        assert (peer.manifests, peer.fetches) == (1, [])
-
-
 def test_several_at_once(tmp_path: Path, peer: FakePeer) -> None:
     hang_after(peer, 2)
     with (
@@ -260,6 +229,34 @@ def test_several_at_once(tmp_path: Path, peer: FakePeer) -> None:
         number = mine.add(located(other.manifest, "other.mp4", [("ana", other.endpoint)]))
         mine.wait(number, DONE)
         assert mine.get(held).state is RUNNING
+
+
+def test_several_at_once_have_a_dozen_streams_in_all(tmp_path: Path) -> None:
+    with (
+        ExitStack() as stack,
+        downloading(tmp_path, tmp_path / "received", parallel=2) as mine,
+    ):
+        peers = [[stack.enter_context(fake_peer(data)) for _ in range(8)] for data in two_videos()]
+        for number, sources in enumerate(peers):
+            for each in sources:
+                hang_after(each, 0)
+            named = [(f"peer{number}.{place}", it.endpoint) for place, it in enumerate(sources)]
+            mine.add(located(sources[0].manifest, f"clip{number}.mp4", named))
+
+        def fetching() -> int:
+            return sum(len(each.fetches) for sources in peers for each in sources)
+
+        eventually(lambda: fetching() == 12)
+        with pytest.raises(AssertionError):
+            eventually(lambda: fetching() > 12, timeout_seconds=1.0)
+        for sources in peers:
+            for each in sources:
+                each.hold.set()
+        eventually(lambda: all(each.state is DONE for each in mine.worker.downloads()))
+
+
+def two_videos() -> tuple[bytes, bytes]:
+    return video_bytes(16 * MIB, seed=1), video_bytes(16 * MIB, seed=2)
 
 
 def test_one_at_a_time_by_default(mine: Downloading, peer: FakePeer) -> None:
@@ -285,14 +282,12 @@ def test_a_missing_folder_fails_at_once_and_says_so(mine: Downloading, peer: Fak
     mine.wait(number, DONE)
 
 
-def test_sharing_on_may_fail(tmp_path: Path, peer: FakePeer) -> None:
-    def fail(path: Path, manifest: Manifest) -> None:
-        raise FileUnreadable(path=path, detail="gone")
-
-    with downloading(tmp_path, tmp_path / "received", on_done=fail) as mine:
-        number = queue_up(mine, peer)
-        mine.wait(number, DONE)
-        other = mine.add(located(manifest_of(b""), "empty.mp4", [("ana", peer.endpoint)]))
+def test_sharing_on_may_fail(mine: Downloading, peer: FakePeer) -> None:
+    mine.shares.trouble = FileUnreadable(path="clip.mp4", detail="gone")
+    number = queue_up(mine, peer)
+    mine.wait(number, DONE)
+    with fake_peer(b"") as empty:
+        other = mine.add(located(empty.manifest, "empty.mp4", [("ana", empty.endpoint)]))
         mine.wait(other, DONE)
 
 
