@@ -106,18 +106,11 @@ def time_left(download: Download) -> str:
 
 def state_text(download: Download) -> str:
     """Where a download stands, in a word or two."""
-    return _("waiting for space") if _waits_for_space(download) else word(download.state.value)
+    if download.state is DownloadState.WAITING and download.reason == errors.DiskFull.reason:
+        return _("waiting for space")
+    return word(download.state.value)
 
 
 def reason_text(download: Download) -> str:
     """Why a download waits or failed, in our language; empty otherwise."""
-    path = download.fields.get("path", "")
-    if _waits_for_space(download) and path:
-        return _("the disk of {path} is full; it goes on once there is room").format(
-            path=printable(path)
-        )
     return failures.in_our_language(download.reason, download.fields, download.message)
-
-
-def _waits_for_space(download: Download) -> bool:
-    return download.state is DownloadState.WAITING and download.reason == errors.DiskFull.reason

@@ -136,7 +136,7 @@ def test_a_full_disk_is_waited_for(screen: Screen) -> None:
     (narrow_line, *_below) = screen([full], columns=40)
 
     assert line.rstrip().endswith("waiting for space")
-    assert below == "  the disk of /r is full; it goes on once there is room"
+    assert below == "  The disk of /r is full; make room."
     assert narrow_line.rstrip().endswith("waiting")
 
 

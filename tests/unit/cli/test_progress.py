@@ -100,7 +100,7 @@ def test_space_and_slots_are_waited_for_without_a_connection_lost() -> None:
     lines = _told(_RUNNING, full, _RUNNING, busy)
 
     assert lines[1::2] == [
-        "clip.mp4: waiting for space: the disk of /r is full; it goes on once there is room",
+        "clip.mp4: waiting for space: The disk of /r is full; make room.",
         "clip.mp4: waiting: All upload slots are taken; ask again in 3 s.",
     ]
 
