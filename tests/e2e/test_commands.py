@@ -1,5 +1,6 @@
 """Register, publish, info, locate, download, verify: with the commands, one after the other."""
 
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -72,6 +73,53 @@ def test_a_running_peer_downloads_and_shares_on(ana: Machine, machine_of: Machin
     assert status["downloads"]["done"] == 1
     assert status["downloaded_bytes"] == len(CLIP)
     assert ana.run("status", "--json").json["uploaded_bytes"] >= len(CLIP)
+
+
+def test_the_limits_of_a_running_peer_are_changed(ana: Machine, machine_of: MachineOf) -> None:
+    julia = machine_of("julia")
+
+    with julia.running(
+        "peer", "--name", "julia", "--listen", ANY_PORT, "--upload-limit", "20M"
+    ) as started:
+        first = julia.run("limits", "--json").json
+        changed = julia.run("limites", "--download-limit", "1.5M", "--json").json
+        told = julia.run("limits", "--upload-limit", "none").out
+        status = julia.run("status", "--json").json
+        refused = julia.run("download", "ana/clip.mp4", "--download-limit", "5M", "--json")
+
+    assert (started["upload_limit"], started["download_limit"]) == (20_000_000, 0)
+    assert first == {"upload_limit": 20_000_000, "download_limit": 0}
+    assert changed == {"upload_limit": 20_000_000, "download_limit": 1_500_000}
+    assert told.split() == ["upload", "limit:", "none", "download", "limit:", "1.5", "MB/s"]
+    assert (status["upload_limit"], status["download_limit"]) == (0, 1_500_000)
+    assert refused.code == 2
+    assert "videoteca limits" in refused.error["message"]
+
+
+def test_a_download_tells_a_program_of_its_sources_and_its_limit(
+    ana: Machine, machine_of: MachineOf
+) -> None:
+    karl = machine_of("karl")
+    karl.register("karl")
+
+    followed = karl.run("download", "ana/clip.mp4", "--download-limit", "2M", "--json")
+    moments = [json.loads(line)["downloads"][0] for line in followed.out.splitlines()]
+    (listed,) = karl.run("queue", "list", "--json").json["downloads"]
+    (shown,) = karl.run("cola", "ver", "1", "--json").json["downloads"]
+    details = karl.run("queue", "show", "1").out
+
+    assert followed.code == 0, followed
+    running = [each for each in moments if each["state"] == "running" and each["rate"]]
+    assert running[-1]["rate"] < 4_000_000
+    assert running[-1]["held_back"] == "our_limit"
+    assert running[-1]["sources"][0]["state"] == "fetching"
+    (source,) = moments[-1]["sources"]
+    assert moments[-1]["state"] == "done"
+    assert (source["peer"], source["bytes"], source["state"]) == ("ana", len(CLIP), "left")
+    assert (source["reason"], source["message"], source["fields"]) == ("", "", {})
+    assert re.fullmatch(r"127\.0\.0\.1:\d+", source["address"])
+    assert listed == shown == moments[-1]
+    assert re.search(r"^ana +127\.0\.0\.1:\d+ +5\.1 MB +- +not in use", details, re.MULTILINE)
 
 
 def test_a_name_with_two_contents_wants_an_owner(ana: Machine, machine_of: MachineOf) -> None:

@@ -39,6 +39,8 @@ def test_a_whole_session(ana: Machine, machine_of: MachineOf) -> None:
         "descargar nowhere.mp4",
         "cola",
         "cola nonsense 1",
+        "cola ver",
+        "cola ver 9",
         "estado",
         "retirar mine2.mp4",
         "ayuda",
@@ -65,7 +67,8 @@ def test_a_whole_session(ana: Machine, machine_of: MachineOf) -> None:
     assert "Wrong format; it is: descargar VIDEO..." in out
     assert "There is no video 'nowhere.mp4'." in out
     assert "Download added to the queue: 'clip.mp4' (5.1 MB)." in out
-    assert "Wrong format; it is: cola [" in out
+    assert out.count("Wrong format; it is: cola [") == 2
+    assert "There is no download 9" in out
     assert re.search(r"^name: +lola$", out, re.MULTILINE)
     assert "'mine2.mp4' is no longer shared." in out
     percents = [int(each) for each in re.findall(r"^clip\.mp4: (\d+) %", out, re.MULTILINE)]
@@ -73,6 +76,32 @@ def test_a_whole_session(ana: Machine, machine_of: MachineOf) -> None:
     received = lola.folder / "videos_recibidos" / "clip.mp4"
     assert out.endswith(f"clip.mp4: done: {received}\n"), "the end of the input waits for it"
     assert received.read_bytes() == CLIP
+
+
+def test_limits_are_changed_at_the_prompt(ana: Machine, machine_of: MachineOf) -> None:
+    rosa = machine_of("rosa")
+    rosa.register("rosa")
+    typed = _lines(
+        "limites",
+        "limits upload 2M",
+        "límites --download-limit 5M subida ninguno",
+        "limites bajada 1k",
+        "limites bajada",
+        "limites nonsense 5M",
+        "salir",
+    )
+
+    ended = rosa.run("shell", "--listen", ANY_PORT, "--upload-limit", "1M", typed=typed)
+
+    assert ended.code == 0, ended
+    shown = re.findall(r"^(upload|download) limit: +(.*)$", ended.out, re.MULTILINE)
+    assert [what for _which, what in shown] == [
+        *("1.0 MB/s", "none"),
+        *("2.0 MB/s", "none"),
+        *("none", "5.0 MB/s"),
+    ]
+    assert "'1k' is not a rate: it is bytes a second, at least 50k" in ended.out
+    assert ended.out.count("Wrong format; it is: limites [subida RATE] [bajada RATE]") == 2
 
 
 def test_a_registered_home_need_not_register_again(ana: Machine, machine_of: MachineOf) -> None:
