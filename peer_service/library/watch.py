@@ -1,7 +1,7 @@
 """Looks at the shared folders, withdraws what is gone and shares what is known."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -73,10 +73,14 @@ class Watch:
             if selection.chosen.get(video.holding.name) != video.file:
                 self._shelf.withdraw(video)
                 _log.info("withdrawn", name=video.holding.name)
+        unshared = {
+            name: file
+            for name, file in selection.chosen.items()
+            if not (self._shelf.has(name, file) or self._cache.is_withheld(name))
+        }
+        self.adopt(unshared.values())
         waiting = {}
-        for name, file in selection.chosen.items():
-            if self._shelf.has(name, file) or self._cache.is_withheld(name):
-                continue
+        for name, file in unshared.items():
             manifest = self._cache.get(file.path, file.stamp)
             if not (manifest and self._put(SharedVideo.of(name, manifest, file))):
                 waiting[name] = file
@@ -89,6 +93,13 @@ class Watch:
         except NameInUse:  # another file of that name has been shared during this look
             return False
         return True
+
+    def adopt(self, files: Iterable[FoundFile]) -> None:
+        """Learn which files are known from another path, so that they are not hashed again."""
+        try:
+            self._cache.adopt(files)
+        except LocalTrouble as error:  # they are hashed then
+            _log.warning("renamed files not remembered", problem=str(error))
 
     def forget_stale(self) -> None:
         """Forget the digests of files that are gone, unless their whole folder is away."""
