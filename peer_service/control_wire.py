@@ -166,6 +166,8 @@ def status_to_wire(status: PeerStatus) -> pb.GetStatusResponse:
             for file in status.skipped
         ],
         hashing=status.hashing,
+        hashing_bytes=status.hashing_bytes,
+        hashed_bytes=status.hashed_bytes,
         uploads=status.uploads,
         max_uploads=status.max_uploads,
         uploaded_bytes=status.uploaded_bytes,
@@ -201,6 +203,8 @@ def status_from_wire(message: pb.GetStatusResponse) -> PeerStatus:
             for file in message.skipped
         ),
         hashing=message.hashing,
+        hashing_bytes=message.hashing_bytes,
+        hashed_bytes=message.hashed_bytes,
         uploads=message.uploads,
         max_uploads=message.max_uploads,
         uploaded_bytes=message.uploaded_bytes,

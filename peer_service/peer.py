@@ -213,6 +213,7 @@ class Peer:
         identity = self._link.identity
         standing = self._announcer.standing
         problem = standing.problem
+        hashing = self._library.hashing()
         return PeerStatus(
             name=identity.name if identity else "",
             peer_id=identity.peer_id if identity else "",
@@ -228,7 +229,9 @@ class Peer:
             received_folder=str(self._folders.received),
             shared=self._library.holdings(),
             skipped=self._library.skipped(),
-            hashing=self._library.hashing,
+            hashing=hashing.files,
+            hashing_bytes=hashing.size_bytes,
+            hashed_bytes=hashing.hashed_bytes,
             uploads=self._slots.in_use,
             max_uploads=self._slots.limit,
             uploaded_bytes=self._uploads.uploaded_bytes,

@@ -35,7 +35,9 @@ class PeerStatus:
         problem: the message of the last failure to register; empty when registered. Its reason
             and its fields are beside it.
         endpoint: the address that the tracker recorded.
-        hashing: how many files wait to be hashed.
+        hashing: how many files wait to be hashed or are being hashed.
+        hashing_bytes: the size of those files.
+        hashed_bytes: how much of that is hashed.
         uploaded_bytes: bytes of video sent since this peer started.
         downloaded_bytes: bytes of video received and verified since this peer started.
         downloads: how many downloads are in each state.
@@ -58,6 +60,8 @@ class PeerStatus:
     shared: tuple[Holding, ...]
     skipped: tuple[SkippedFile, ...]
     hashing: int
+    hashing_bytes: int
+    hashed_bytes: int
     uploads: int
     max_uploads: int
     uploaded_bytes: int

@@ -62,9 +62,21 @@ def _facts(status: PeerStatus) -> Iterator[tuple[str, str]]:
         _("sharing"),
         ngettext("{count} video, {size}", "{count} videos, {size}", len(status.shared)).format(
             count=len(status.shared), size=total
-        )
-        + (_(", {count} being hashed").format(count=status.hashing) if status.hashing else ""),
+        ),
     )
+    if status.hashing:
+        yield (
+            _("hashing"),
+            ngettext(
+                "{count} file, {share} of {size}",
+                "{count} files, {share} of {size}",
+                status.hashing,
+            ).format(
+                count=status.hashing,
+                share=f"{100 * status.hashed_bytes // max(status.hashing_bytes, 1)} %",
+                size=output.size(status.hashing_bytes),
+            ),
+        )
     yield (
         _("uploads"),
         _("{count} of {most} slots, {size} sent").format(

@@ -5,7 +5,6 @@ import os
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -13,11 +12,16 @@ import structlog
 
 from peer_service.database import PeerDatabase
 from peer_service.library.cache import DigestCache
-from peer_service.library.hashing import HashJob
-from peer_service.library.model import FoundFile, OfferedVideo, SharedVideo, ShareProgress
+from peer_service.library.indexer import Indexer
+from peer_service.library.model import (
+    FoundFile,
+    HashingProgress,
+    OfferedVideo,
+    SharedVideo,
+    ShareProgress,
+)
 from peer_service.library.placing import place, place_below, unreadable
 from peer_service.library.reading import find_file
-from peer_service.library.scan import skipped_file
 from peer_service.library.shelf import Shelf
 from peer_service.library.watch import Watch
 from peer_service.partial import PartialVideo
@@ -25,8 +29,6 @@ from peer_service.status import SkippedFile
 from peer_service.stop import Stopped
 from videoteca_core.catalogue import Holding
 from videoteca_core.errors import (
-    FileChanged,
-    LocalTrouble,
     NameInUse,
     VideotecaError,
     VideoUnknown,
@@ -39,17 +41,7 @@ _log: Final = structlog.get_logger()
 
 _MOST_TIME_SCANNING: Final = 1 / 20
 _LONGEST_INTERVAL_SECONDS: Final = 4.0  # a still file is shared within 10 s
-_RETRY_SECONDS: Final = 10.0
 _PROGRESS_SECONDS: Final = 0.2
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """A file that could not be hashed or shared as it is."""
-
-    file: FoundFile
-    retry_at: float
-    skipped: SkippedFile
 
 
 class Library:
@@ -61,9 +53,6 @@ class Library:
         settle_seconds: how long a file must be still before it is hashed.
         interval_seconds: how often to look; less often when a look takes long.
         clock: seconds that never jump.
-
-    Attributes:
-        hashed_bytes: bytes of all files hashed since this peer started.
 
     Raises:
         DiskFull, DatabaseCorrupt, FileUnreadable: the database can't be used.
@@ -78,10 +67,8 @@ class Library:
         interval_seconds: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.hashed_bytes = 0
         self._folders = tuple(dict.fromkeys(folder.absolute() for folder in folders))
         self._interval_seconds = interval_seconds
-        self._clock = clock
         # Usable from any thread.
         self._cache = DigestCache(database)
         self._shelf = Shelf(self._cache.is_withheld)
@@ -89,8 +76,7 @@ class Library:
         self._placing = threading.Lock()
         # Touched on the event loop only.
         self._looked = asyncio.Event()
-        self._jobs: dict[str, HashJob] = {}
-        self._failures: dict[str, _Failure] = {}
+        self._indexer = Indexer(self._watch, self._shelf, self._cache, clock)
 
     # What is shared
 
@@ -143,18 +129,16 @@ class Library:
     def skipped(self) -> tuple[SkippedFile, ...]:
         """The files that are not shared, and why."""
         view = self._watch.view
-        failed = (failure.skipped for failure in self._failures.values() if self._holds(failure))
-        return (*view.scan.skipped, *view.selection.skipped, *failed)
+        return (*view.scan.skipped, *view.selection.skipped, *self._indexer.failed())
+
+    def hashing(self) -> HashingProgress:
+        """How far it is with the files that wait to be hashed or are being hashed."""
+        return self._indexer.progress()
 
     @property
-    def hashing(self) -> int:
-        """How many files wait to be hashed, or are being hashed."""
-        waiting = {
-            file.path
-            for name, file in self._watch.view.waiting.items()
-            if not self._shelf.has(name, file) and file.path not in self._failures
-        }
-        return len(waiting | self._jobs.keys())
+    def hashed_bytes(self) -> int:
+        """Bytes of all files hashed since this peer started."""
+        return self._indexer.hashed_bytes
 
     # What the owner and the downloads ask
 
@@ -181,7 +165,7 @@ class Library:
         finally:
             stopped.set()  # when the caller is gone, a copy under way is given up
         await asyncio.to_thread(self._cache.lift, name)
-        job = self._start_job(name, file)
+        job = self._indexer.start(name, file, urgent=True)
         while not job.task.done():
             yield ShareProgress(job.hashed_bytes, file.stamp.size_bytes)
             await asyncio.wait({job.task}, timeout=_PROGRESS_SECONDS)
@@ -215,7 +199,7 @@ class Library:
         try:
             file = find_file(*where)
             if file.stamp.size_bytes == manifest.size_bytes:
-                self._remember(file, manifest)
+                self._indexer.remember(file, manifest)
                 self._shelf.put(SharedVideo.of(valid_name(path.name), manifest, file))
         except (OSError, VideotecaError) as error:
             _log.warning("download not shared", path=printable(str(path)), problem=str(error))
@@ -239,90 +223,24 @@ class Library:
 
     async def run(self) -> None:
         """Look at the folders and hash what is new in them, until cancelled."""
-        new_view = asyncio.Event()
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._look_again_and_again(new_view))
-                tasks.create_task(self._hash_settled(new_view))
-        finally:
-            for job in self._jobs.values():
-                job.stop()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._look_again_and_again())
+            tasks.create_task(self._indexer.run())
 
-    async def _look_again_and_again(self, new_view: asyncio.Event) -> None:
+    async def _look_again_and_again(self) -> None:
         forgotten = False
         while True:
             started = time.monotonic()
             await asyncio.to_thread(self._watch.look)
             self._looked.set()
-            new_view.set()
+            self._indexer.look()
             if not forgotten:
                 forgotten = True
                 await asyncio.to_thread(self._watch.forget_stale)
             enough = (time.monotonic() - started) / _MOST_TIME_SCANNING
             await asyncio.sleep(max(self._interval_seconds, min(enough, _LONGEST_INTERVAL_SECONDS)))
 
-    async def _hash_settled(self, new_view: asyncio.Event) -> None:
-        while True:
-            await new_view.wait()
-            new_view.clear()
-            view = self._watch.view
-            now = self._clock()
-            self._failures = {
-                path: failure
-                for path, failure in self._failures.items()
-                if self._holds(failure) and now < failure.retry_at
-            }
-            # The small ones first: they are not to wait for the big ones.
-            for name, file in sorted(view.waiting.items(), key=lambda it: it[1].stamp.size_bytes):
-                if file.path in view.settled and file.path not in self._failures:
-                    job = self._start_job(name, file)
-                    await asyncio.wait({job.task})
-                    _check_expected(job.task.exception())
-
     # One file
-
-    def _start_job(self, name: str, file: FoundFile) -> HashJob:
-        """Hash and share a file, or join the job that does."""
-        job = self._jobs.get(file.path)
-        if not job or job.file != file:
-            job = HashJob(name, file)
-            job.task = asyncio.create_task(self._hash_and_publish(job))
-            self._jobs[file.path] = job
-            job.task.add_done_callback(lambda _: self._end_job(job))
-        return job
-
-    async def _hash_and_publish(self, job: HashJob) -> SharedVideo:
-        video = self._shelf.named(job.name)
-        if video and video.file == job.file:
-            return video
-        known = self._cache.get(job.file.path, job.file.stamp)
-        try:
-            manifest = await asyncio.to_thread(job.run, known)
-        finally:
-            self.hashed_bytes += job.hashed_bytes
-        if manifest != known:
-            await asyncio.to_thread(self._remember, job.file, manifest)
-        video = SharedVideo.of(job.name, manifest, job.file)
-        self._shelf.put(video)
-        _log.info("shared", name=job.name, video_id=video.holding.video_id)
-        return video
-
-    def _end_job(self, job: HashJob) -> None:
-        if self._jobs.get(job.file.path) is job:
-            del self._jobs[job.file.path]
-        error = None if job.task.cancelled() else job.task.exception()
-        # After a change the next look sees what the file is now.
-        if isinstance(error, VideotecaError) and not isinstance(error, FileChanged):
-            retry_at = self._clock() + _RETRY_SECONDS
-            skipped = skipped_file(job.file.path, error)
-            self._failures[job.file.path] = _Failure(job.file, retry_at, skipped)
-
-    def _remember(self, file: FoundFile, manifest: Manifest) -> None:
-        """Cache a digest; without room for it the video is shared all the same."""
-        try:
-            self._cache.put(file.path, file.stamp, manifest)
-        except LocalTrouble as error:
-            _log.warning("digest not remembered", path=printable(file.path), problem=str(error))
 
     def _bring(self, path: Path, name: str, stopped: threading.Event) -> FoundFile:
         """Find the file in a shared folder, or bring it there."""
@@ -351,13 +269,3 @@ class Library:
                 raise NameInUse(name=name, path=file.path)
         if video and video.file.path != path:  # gone, and not noticed yet
             self._shelf.withdraw(video)
-
-    def _holds(self, failure: _Failure) -> bool:
-        """Whether a failed file is still as it was."""
-        return self._watch.view.scan.files.get(failure.file.path) == failure.file
-
-
-def _check_expected(error: BaseException | None) -> None:
-    """Raise what a job ended with by a mistake of this program; what it reports is recorded."""
-    if error and not isinstance(error, VideotecaError | Stopped):
-        raise error

@@ -72,3 +72,12 @@ class ShareProgress:
     hashed_bytes: int
     size_bytes: int
     holding: Holding | None = None
+
+
+@dataclass(frozen=True)
+class HashingProgress:
+    """How far the hashing of all files is that wait for it or are being hashed."""
+
+    files: int
+    size_bytes: int
+    hashed_bytes: int

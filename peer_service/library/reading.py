@@ -105,6 +105,21 @@ class OpenVideo:
         self.check()
         return data
 
+    def read_into(self, offset: int, into: memoryview) -> None:
+        """Fill a buffer with the bytes from there on, which must be within the file.
+
+        Raises:
+            FileChanged: the file changed before they were read.
+            OSError: the disk fails.
+        """
+        while into:
+            length = os.preadv(self._file, [into], offset)
+            if not length:
+                raise FileChanged(name=self._name)
+            into = into[length:]  # some network file systems give less than they have
+            offset += length
+        self.check()
+
     def read_cached(self, offset: int, into: memoryview) -> bool:
         """Fill a buffer with the bytes from there on, if the system has them in memory.
 

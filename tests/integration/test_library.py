@@ -69,7 +69,7 @@ def test_files_are_shared_with_the_id_of_their_content(folder: Path, database: P
         assert video.manifest == Manifest(len(data), pieces)
         assert peer.library.find(video_id=video.holding.video_id) is video
         assert peer.library.find(name="empty.mp4").manifest == Manifest(0, b"")
-        assert peer.library.hashing == 0
+        assert peer.library.hashing().files == 0
         with open_shared(video) as opened:
             assert opened.read(MIB - 3, 10) == data[MIB - 3 : MIB + 7]
 
@@ -162,7 +162,7 @@ def test_a_file_is_shared_only_once_it_has_been_still(folder: Path, database: Pa
             return [holding.size_bytes for holding in peer.library.holdings()]
 
         look_again()
-        assert peer.library.hashing == 1
+        assert peer.library.hashing().files == 1
         clock.advance(1.9)
         write(path, b"12")
         look_again()
@@ -187,15 +187,15 @@ def test_a_file_that_changes_while_it_is_hashed_is_not_shared_as_it_was(
 ) -> None:
     path = write(folder / "clip.mp4", bytes(3 * MIB))
     changes = iter([True])
-    real = OpenVideo.read
+    real = OpenVideo.read_into
 
-    def read(video: OpenVideo, offset: int, length: int) -> bytes:
+    def read(video: OpenVideo, offset: int, into: memoryview) -> None:
         if offset == MIB and next(changes, False):
             with path.open("r+b") as file:
                 file.write(b"changed")
-        return real(video, offset, length)
+        real(video, offset, into)
 
-    monkeypatch.setattr(OpenVideo, "read", read)
+    monkeypatch.setattr(OpenVideo, "read_into", read)
     with sharing(database, folder) as peer:
         peer.wait_shared("clip.mp4")
         assert peer.library.find(name="clip.mp4").manifest.piece_digest(0) == digest(
@@ -209,14 +209,14 @@ def test_a_file_that_shrinks_while_it_is_hashed_crashes_nothing(
 ) -> None:
     path = write(folder / "clip.mp4", bytes(3 * MIB))
     changes = iter([True])
-    real = OpenVideo.read
+    real = OpenVideo.read_into
 
-    def read(video: OpenVideo, offset: int, length: int) -> bytes:
+    def read(video: OpenVideo, offset: int, into: memoryview) -> None:
         if offset == MIB and next(changes, False):
             os.truncate(path, 10)
-        return real(video, offset, length)
+        real(video, offset, into)
 
-    monkeypatch.setattr(OpenVideo, "read", read)
+    monkeypatch.setattr(OpenVideo, "read_into", read)
     with sharing(database, folder) as peer:
         peer.wait_shared("clip.mp4")
         assert peer.library.find(name="clip.mp4").holding.size_bytes == 10
@@ -267,16 +267,15 @@ def test_an_unreadable_file_is_reported_and_shared_once_it_can_be_read(
     write(folder / "broken.mp4", b"broken")
     write(folder / "fine.mp4", b"fine")
     broken = True
-    real = OpenVideo.read
+    real = OpenVideo.read_into
 
-    def read(video: OpenVideo, offset: int, length: int) -> bytes:
-        data = real(video, offset, length)
-        if data == b"broken" and broken:
+    def read(video: OpenVideo, offset: int, into: memoryview) -> None:
+        real(video, offset, into)
+        if bytes(into) == b"broken" and broken:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
-        return data
 
-    monkeypatch.setattr(OpenVideo, "read", read)
-    monkeypatch.setattr("peer_service.library.library._RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(OpenVideo, "read_into", read)
+    monkeypatch.setattr("peer_service.library.indexer._RETRY_SECONDS", 0.05)
     with sharing(database, folder) as peer:
         peer.wait_shared("fine.mp4")
         eventually(lambda: reasons(peer) == {"broken.mp4": "FILE_UNREADABLE"})
@@ -428,22 +427,23 @@ def test_stopping_does_not_wait_for_the_hashing_of_a_big_file(
     folder: Path, database: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashing_began, go_on = threading.Event(), threading.Event()
-    real = OpenVideo.read
+    real = OpenVideo.read_into
     blocks: list[int] = []
 
-    def read(video: OpenVideo, offset: int, length: int) -> bytes:
+    def read(video: OpenVideo, offset: int, into: memoryview) -> None:
         hashing_began.set()
         go_on.wait(10)
         blocks.append(offset)
-        return real(video, offset, length)
+        real(video, offset, into)
 
-    monkeypatch.setattr(OpenVideo, "read", read)
+    monkeypatch.setattr(OpenVideo, "read_into", read)
+    monkeypatch.setattr("peer_service.library.hashing._usable_cores", lambda: 4)
     path = folder / "big.mp4"
     path.touch()
     os.truncate(path, 1 << 40)
     assert piece_size(1 << 40) == 64 * MIB
     with sharing(database, folder) as peer:
         hashing_began.wait(10)
-        assert peer.library.hashing == 1
+        assert peer.library.hashing().files == 1
         peer.loop.call_soon_threadsafe(peer.loop.call_later, 0.3, go_on.set)
     assert len(blocks) < 10

@@ -83,6 +83,18 @@ def test_a_peer_is_proved_within_seconds(tmp_path: Path, tracker: Endpoint) -> N
         assert ana.status().endpoint == Endpoint("127.0.0.1", ana.status().listen_port)
 
 
+def test_the_owner_sees_how_far_the_hashing_is(tmp_path: Path, tracker: Endpoint) -> None:
+    settings = config(tmp_path, tracker)
+    endless = settings.shared[0] / "endless.mp4"
+    endless.parent.mkdir(parents=True)
+    endless.touch()
+    os.truncate(endless, 1 << 37)
+    with running_peer(settings) as ana:
+        next(ana.share(endless))
+        eventually(lambda: ana.status().hashed_bytes)
+        assert (ana.status().hashing, ana.status().hashing_bytes) == (1, 1 << 37)
+
+
 def test_a_lost_reply_to_the_first_registration_loses_no_name(
     tmp_path: Path, tracker: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
