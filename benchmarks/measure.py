@@ -19,6 +19,8 @@ class Metric(StrEnum):
     """The same, until the first of several has it."""
     COMMAND_SECONDS = "command_seconds"
     """From the start of the client's process until then."""
+    HASHING_SECONDS = "hashing_seconds"
+    """From before the first byte is read until all files are hashed."""
     CLIENT_CPU_SECONDS = "client_cpu_seconds"
     SERVER_CPU_SECONDS = "server_cpu_seconds"
     CLIENT_PEAK_BYTES = "client_peak_bytes"

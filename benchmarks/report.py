@@ -40,6 +40,8 @@ _MOVING: Final = (
     _Column("transfer s", Metric.TRANSFER_SECONDS, _seconds),
     _Column("transfer MB/s", Metric.TRANSFER_SECONDS, _rate),
     _Column("first has it, s", Metric.FIRST_SECONDS, _seconds),
+    _Column("hashing s", Metric.HASHING_SECONDS, _seconds),
+    _Column("hashing MB/s", Metric.HASHING_SECONDS, _rate),
     _Column("command s", Metric.COMMAND_SECONDS, _seconds),
     _Column("client CPU s/GiB", Metric.CLIENT_CPU_SECONDS, _seconds_a_gib),
     _Column("server CPU s/GiB", Metric.SERVER_CPU_SECONDS, _seconds_a_gib),
@@ -53,7 +55,7 @@ _STARTING: Final = (
 )
 
 
-_ELAPSED: Final = (Metric.TRANSFER_SECONDS, Metric.COMMAND_SECONDS)
+_ELAPSED: Final = (Metric.TRANSFER_SECONDS, Metric.HASHING_SECONDS, Metric.COMMAND_SECONDS)
 
 
 def progress(name: str, sample: Sample) -> None:
