@@ -17,6 +17,8 @@ from peer_service.control_client import ControlClient
 from peer_service.downloads.model import Download, DownloadState
 from videoteca_core.errors import DownloadUnknown
 
+_PRIORITY_COLUMN = 5
+
 
 @framework.group(
     entries=QUEUE_COMMANDS,
@@ -147,27 +149,22 @@ def queue_table(downloads: Sequence[Download]) -> str:
     """The downloads as a table, or that there are none."""
     if not downloads:
         return _("The queue is empty.")
-    headers = (
-        _("NUMBER"),
-        _("NAME"),
-        _("SIZE"),
-        _("DONE"),
-        _("STATE"),
-        _("PRIORITY"),
-        _("FROM"),
-        _("NOTE"),
-    )
+    headers = [_("NUMBER"), _("NAME"), _("SIZE"), _("DONE"), _("STATE"), _("FROM"), _("NOTE")]
     rows = [
-        (
+        [
             str(download.download_id),
             download.name,
             output.size(download.size_bytes),
             f"{percent(download)} %",
             state_text(download),
-            str(download.priority),
             sources.names(download) or "-",
             download.path or _pace(download) or reason_text(download),
-        )
+        ]
         for download in downloads
     ]
-    return output.table(headers, rows, flexible=(len(headers) - 1, 1, len(headers) - 2))
+    if any(download.priority for download in downloads):
+        headers.insert(_PRIORITY_COLUMN, _("PRIORITY"))
+        for row, download in zip(rows, downloads, strict=True):
+            row.insert(_PRIORITY_COLUMN, str(download.priority))
+    note = len(headers) - 1
+    return output.table(headers, rows, flexible=(note, 1, note - 1))

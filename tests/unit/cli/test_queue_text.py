@@ -18,9 +18,7 @@ def _words(text: str) -> list[str]:
 def test_the_table_names_the_sources_and_what_holds_a_download_back() -> None:
     (line,) = _words(queue_table([_LIMITED]))[1:]
 
-    assert line == (
-        "1 clip.mp4 300 MB 30 % running 0 ana, bruno, carla 18.5 MB/s 00:11 their limit"
-    )
+    assert line == ("1 clip.mp4 300 MB 30 % running ana, bruno, carla 18.5 MB/s 00:11 their limit")
 
 
 def test_an_ended_download_is_from_those_that_gave_something() -> None:
@@ -29,12 +27,12 @@ def test_an_ended_download_is_from_those_that_gave_something() -> None:
         WAITING, state=DownloadState.DONE, sources=(gave, dropped(BRUNO), nothing), path="/r/c.mp4"
     )
 
-    assert _words(queue_table([done]))[1].endswith(" done 0 ana, bruno /r/c.mp4")
-    assert _words(queue_table([replace(done, sources=(nothing,))]))[1].endswith(" 0 - /r/c.mp4")
+    assert _words(queue_table([done]))[1].endswith(" done ana, bruno /r/c.mp4")
+    assert _words(queue_table([replace(done, sources=(nothing,))]))[1].endswith(" - /r/c.mp4")
 
 
 def test_before_there_is_a_source_the_owner_that_was_asked_for_is_shown() -> None:
-    assert " 0 ana" in _words(queue_table([replace(WAITING, owner="ana")]))[1]
+    assert " waiting ana" in _words(queue_table([replace(WAITING, owner="ana")]))[1]
 
 
 def test_the_details_have_what_each_source_gave_and_why_one_was_dropped() -> None:
@@ -64,3 +62,10 @@ def test_the_details_say_why_a_download_waits_and_where_one_is() -> None:
     assert _words(waiting)[-1] == f"note: {LIE}"
     assert _words(done)[-1] == "file: /r/\\u{1b}.mp4"
     assert "FROM" not in waiting
+
+
+def test_priorities_are_shown_once_somebody_gave_one() -> None:
+    assert "PRIORITY" not in queue_table([WAITING])
+    header, *rows = _words(queue_table([replace(WAITING, priority=7), WAITING]))
+    assert header == "NUMBER NAME SIZE DONE STATE PRIORITY FROM NOTE"
+    assert rows == ["1 clip.mp4 300 MB 0 % waiting 7 -", "1 clip.mp4 300 MB 0 % waiting 0 -"]
