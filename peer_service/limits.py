@@ -90,5 +90,3 @@ class DownloadLimiter:
             waited += step
             seconds = min(seconds - step, self.limit.take(0))  # it may have been changed
         return waited
-
-

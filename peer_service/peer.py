@@ -29,6 +29,7 @@ from peer_service.servicer import PeerServicer
 from peer_service.slots import UploadSlots
 from peer_service.status import PeerStatus
 from peer_service.tracker_link import TrackerLink
+from peer_service.upload_limiter import UploadLimiter
 from peer_service.uploads import UploadCounters
 from videoteca.v1 import videoteca_pb2
 from videoteca.v1.control_pb2_grpc import add_ControlServicer_to_server
@@ -137,7 +138,13 @@ class Peer:
         instance = Instance()
         self._slots, self._uploads = UploadSlots(config.max_uploads), UploadCounters()
         if config.listen:
-            servicer = PeerServicer(self._library, self._slots, instance, self._uploads)
+            servicer = PeerServicer(
+                self._library,
+                self._slots,
+                instance,
+                self._uploads,
+                limit=UploadLimiter(self._upload_limit),
+            )
             resources.callback(servicer.close)
             server = Server([_SERVICE])
             servicer.add_to(server.grpc)

@@ -10,14 +10,18 @@ from typing import Any, Final, Protocol
 import grpc
 
 from peer_service import wire
+from peer_service.clients import Client
+from peer_service.grants import Pace, expected_rate, grant
 from peer_service.library.model import OfferedVideo
 from peer_service.partial import PartialVideo
-from peer_service.slots import UploadSlots, grant
+from peer_service.slots import UploadSlots
+from peer_service.upload_limiter import UploadLimiter
 from peer_service.uploads import Upload, UploadCounters
 from peer_service.watchers import Watchers
 from videoteca.v1 import videoteca_pb2 as pb
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import OffsetOutOfRange, PieceMissing, ReaderStalled
+from videoteca_core.rpc.server import caller_address
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["Peer"].full_name
 
@@ -57,6 +61,7 @@ class PeerServicer:
         slots: how many may be sent at once.
         identity: answers challenges.
         counters: where to count what is sent.
+        limit: how fast it is sent.
         stall_seconds: how long a reader may not read.
 
     Attributes:
@@ -70,6 +75,7 @@ class PeerServicer:
         identity: Prover,
         counters: UploadCounters,
         *,
+        limit: UploadLimiter,
         stall_seconds: float = STALL_SECONDS,
     ) -> None:
         self.watchers = Watchers(lambda video_id: library.find_offered(video_id=video_id))
@@ -77,7 +83,9 @@ class PeerServicer:
         self._slots = slots
         self._identity = identity
         self._counters = counters
+        self._limit = limit
         self._stall_seconds = stall_seconds
+        self._pace = Pace()
         self._readers = ThreadPoolExecutor(slots.limit, thread_name_prefix="upload")
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -115,22 +123,50 @@ class PeerServicer:
         """See the protocol; the messages are serialised already."""
         asked = wire.fetch_request_from_wire(request)
         _available(self._find(asked.video), asked)
-        async with self._slots.hold() as slot:
+        client = _client(context)
+        last_rate = self._pace.asked(client)
+        async with self._slots.hold(client) as slot:
             video = self._find(asked.video)  # while it waited, more of it may have come, or all
-            size, piece_size = video.manifest.size_bytes, video.manifest.piece_size
-            offset, available = asked.offset_bytes, _available(video, asked)
-            others_wait = self._slots.waiting > 0
-            granted = grant(offset, available, piece_size, others_wait=others_wait)
-            header = wire.FetchHeader(size, video.manifest.video_id, piece_size, offset, granted)
+            header = self._header(video, asked, client, last_rate)
+            offset, granted = header.offset_bytes, header.granted_bytes
             with contextlib.closing(Upload(video, offset, granted, self._readers)) as upload:
                 await upload.open()
                 watch = _StallWatch(self._stall_seconds, slot.release, upload.close)
                 with watch:
                     yield wire.fetch_header_to_wire(header)
-                async for chunk in upload.chunks():
-                    with watch:
-                        yield wire.chunk_to_wire(chunk)
-                    self._counters.uploaded_bytes += len(chunk)
+                pace = self._pace.granted(client)
+                limited = self._limit.limited(upload.chunks(), client)
+                async with contextlib.aclosing(limited) as chunks:
+                    async for chunk in chunks:
+                        with watch:
+                            yield wire.chunk_to_wire(chunk)
+                        pace.sent_bytes += len(chunk)
+                        self._counters.uploaded_bytes += len(chunk)
+
+    def _header(
+        self,
+        video: OfferedVideo,
+        asked: wire.FetchRequest,
+        client: Client,
+        last_rate: float | None,
+    ) -> wire.FetchHeader:
+        """What a client that has a slot is going to be sent."""
+        manifest, limit = video.manifest, self._limit.rate
+        granted = grant(
+            asked.offset_bytes,
+            _available(video, asked),
+            manifest.piece_size,
+            rate=expected_rate(last_rate, limit, self._slots.in_use),
+            others_wait=self._slots.others_wait(client),
+        )
+        return wire.FetchHeader(
+            size_bytes=manifest.size_bytes,
+            video_id=manifest.video_id,
+            piece_size_bytes=manifest.piece_size,
+            offset_bytes=asked.offset_bytes,
+            granted_bytes=granted,
+            upload_limit=limit,
+        )
 
     async def GetManifest(
         self, request: pb.GetManifestRequest, context: _Context
@@ -160,6 +196,12 @@ class PeerServicer:
 
     def _find(self, key: wire.VideoKey) -> OfferedVideo:
         return self._library.find_offered(name=key.name, video_id=key.video_id)
+
+
+def _client(context: _Context) -> Client:
+    """Who asks."""
+    caller = caller_address(context)
+    return Client(caller.host if caller else "", context.peer())
 
 
 def _available(video: OfferedVideo, asked: wire.FetchRequest) -> int:

@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 from peer_service.database import PeerDatabase
 from peer_service.instance import Instance
 from peer_service.library.library import Library
+from peer_service.limits import RateLimit
 from peer_service.servicer import SERVICE, PeerServicer
 from peer_service.slots import UploadSlots
+from peer_service.upload_limiter import UploadLimiter
 from peer_service.uploads import UploadCounters
 from peer_service.watchers import Watchers
 from tests.waiting import eventually
@@ -33,6 +35,7 @@ class Sharing:
     slots: UploadSlots
     watchers: Watchers
     counters: UploadCounters
+    limit: RateLimit
     instance: Instance
     endpoint: Endpoint
     loop: asyncio.AbstractEventLoop
@@ -60,8 +63,9 @@ def sharing(
     settle_seconds: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
     slots: int = 8,
-    slot_wait_seconds: float = 10.0,
+    slot_wait_seconds: float = 4.0,
     stall_seconds: float = 30.0,
+    upload_limit: int = 0,
 ) -> Iterator[Sharing]:
     """Share the folders."""
     ready = threading.Event()
@@ -75,8 +79,14 @@ def sharing(
             )
             upload_slots = UploadSlots(slots, wait_seconds=slot_wait_seconds)
             counters, instance = UploadCounters(), Instance()
+            limit = RateLimit(upload_limit)
             servicer = PeerServicer(
-                library, upload_slots, instance, counters, stall_seconds=stall_seconds
+                library,
+                upload_slots,
+                instance,
+                counters,
+                limit=UploadLimiter(limit),
+                stall_seconds=stall_seconds,
             )
             server = Server([SERVICE])
             servicer.add_to(server.grpc)
@@ -91,6 +101,7 @@ def sharing(
                     upload_slots,
                     servicer.watchers,
                     counters,
+                    limit,
                     instance,
                     endpoint,
                     loop,

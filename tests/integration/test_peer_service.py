@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
@@ -173,26 +174,52 @@ def test_long_ranges_are_granted_in_turns_that_end_where_a_piece_does(
     big_file(folder)
     peer.wait_shared(CLIP, "big.mp4", "empty.mp4")
     call = stub.FetchVideo(pb.FetchVideoRequest(name="big.mp4", offset_bytes=5))
-    assert next(call).header.granted_bytes == 256 * MIB - 5
+    assert next(call).header.granted_bytes == 64 * MIB - 5
     call.cancel()
 
 
 def test_with_others_waiting_the_turns_are_shorter(folder: Path, tmp_path: Path) -> None:
     big_file(folder)
-    with sharing(tmp_path / "peer.db", folder, slots=1) as peer, peer.stub() as stub:
+    with contextlib.ExitStack() as stack:
+        peer = stack.enter_context(sharing(tmp_path / "peer.db", folder, slots=1))
         peer.wait_shared(CLIP, "big.mp4", "empty.mp4")
+        stubs = [stack.enter_context(peer.stub()) for _ in range(3)]
         request = pb.FetchVideoRequest(name="big.mp4")
-        first = stub.FetchVideo(request)
-        assert next(first).header.granted_bytes == 256 * MIB
-        second = stub.FetchVideo(request)
+        first = stubs[0].FetchVideo(request)
+        assert next(first).header.granted_bytes == 64 * MIB
+        second = stubs[1].FetchVideo(request)
         eventually(lambda: peer.slots.waiting == 1)
-        third = stub.FetchVideo(request)
+        third = stubs[2].FetchVideo(request)
         eventually(lambda: peer.slots.waiting == 2)
         first.cancel()
         assert next(second).header.granted_bytes == 32 * MIB
         second.cancel()
-        assert next(third).header.granted_bytes == 256 * MIB
+        assert next(third).header.granted_bytes == 64 * MIB
         third.cancel()
+
+
+def test_who_took_little_in_a_while_is_granted_little_next(
+    peer: Sharing, stub: PeerStub, folder: Path
+) -> None:
+    big_file(folder)
+    peer.wait_shared(CLIP, "big.mp4", "empty.mp4")
+    fetch(stub, name="big.mp4", length_bytes=2 * MIB)
+    time.sleep(0.5)
+    call = stub.FetchVideo(pb.FetchVideoRequest(name="big.mp4"))
+    assert next(call).header.granted_bytes <= 16 * MIB  # 4 s of at most 4 MiB a second
+    call.cancel()
+
+
+def test_with_a_limit_the_first_grant_is_a_part_of_it(folder: Path, tmp_path: Path) -> None:
+    big_file(folder)
+    with sharing(tmp_path / "peer.db", folder, upload_limit=4 * MIB) as peer:
+        peer.wait_shared(CLIP, "big.mp4", "empty.mp4")
+        with peer.stub() as one, peer.stub() as other:
+            request = pb.FetchVideoRequest(name="big.mp4")
+            calls = [one.FetchVideo(request), other.FetchVideo(request)]
+            headers = [next(call).header for call in calls]
+            assert [header.granted_bytes for header in headers] == [16 * MIB, 8 * MIB]
+            assert [header.upload_limit for header in headers] == [4 * MIB] * 2
 
 
 def test_no_slot_in_time_says_when_to_ask_again(folder: Path, tmp_path: Path) -> None:
@@ -216,11 +243,11 @@ def test_a_cancelled_call_frees_its_slot_and_its_file(
 ) -> None:
     path = big_file(folder)
     peer.wait_shared(CLIP, "big.mp4", "empty.mp4")
-    calls = [stub.FetchVideo(pb.FetchVideoRequest(name="big.mp4")) for _ in range(8)]
+    calls = [stub.FetchVideo(pb.FetchVideoRequest(name="big.mp4")) for _ in range(7)]
     for call in calls:
         next(call)
-    assert peer.slots.in_use == 8
-    assert open_files(path) == 8
+    assert peer.slots.in_use == 7
+    assert open_files(path) == 7
     for call in calls:
         call.cancel()
     eventually(lambda: peer.slots.in_use == 0, 2.0)
@@ -302,7 +329,7 @@ def test_a_file_that_changes_in_the_middle_ends_the_stream(
     path = big_file(folder)
     peer.wait_shared(CLIP, "big.mp4", "empty.mp4")
     call = stub.FetchVideo(pb.FetchVideoRequest(name="big.mp4"))
-    assert next(call).header.granted_bytes == 256 * MIB
+    assert next(call).header.granted_bytes == 64 * MIB
     change(path)
     received = 0
     with answers(grpc.StatusCode.ABORTED, FileChanged):

@@ -1,0 +1,177 @@
+"""The limit is never exceeded, is shared fairly, and holds from the moment that it is changed."""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import pytest
+
+from peer_service.clients import Client
+from peer_service.limits import LEAST_LIMIT, RateLimit
+from peer_service.upload_limiter import UploadLimiter
+
+MIB = 1 << 20
+ANA, ANA_TOO, BERTA = Client("10.0.0.1", "1"), Client("10.0.0.1", "2"), Client("10.0.0.2", "3")
+
+
+def run(scenario: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(asyncio.wait_for(scenario, 60))
+
+
+async def endless() -> AsyncIterator[memoryview]:
+    while True:
+        yield memoryview(bytes(MIB))
+
+
+class Sent:
+    """What streams send over a limiter, until they are ended."""
+
+    def __init__(self, limiter: UploadLimiter) -> None:
+        self.by_client: Counter[Client] = Counter()
+        self.longest_chunk = 0
+        self.longest_wait = 0  # in bytes that all of them sent meanwhile
+        self._limiter = limiter
+        self._more = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._started = time.monotonic()
+
+    def begin(self, *clients: Client) -> None:
+        self._tasks += [asyncio.create_task(self._send(client)) for client in clients]
+
+    async def _send(self, client: Client) -> None:
+        before = self.by_client.total()
+        async with contextlib.aclosing(self._limiter.limited(endless(), client)) as chunks:
+            async for chunk in chunks:
+                self.by_client[client] += len(chunk)
+                self.longest_chunk = max(self.longest_chunk, len(chunk))
+                self.longest_wait = max(self.longest_wait, self.by_client.total() - before)
+                before = self.by_client.total()
+                self._more.set()
+                await asyncio.sleep(0)
+
+    async def until(self, count: int) -> None:
+        """Let so many more bytes be sent."""
+        count += self.by_client.total()
+        while self.by_client.total() < count:
+            self._more.clear()
+            await self._more.wait()
+
+    async def end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        self._tasks.clear()
+        assert not self._limiter._turns
+        assert not self._limiter._all.parts
+
+
+@contextlib.asynccontextmanager
+async def sending(rate: int, *clients: Client) -> AsyncIterator[tuple[RateLimit, Sent]]:
+    limit = RateLimit(rate)
+    sent = Sent(UploadLimiter(limit))
+    sent.begin(*clients)
+    yield limit, sent
+    await sent.end()
+
+
+@pytest.mark.parametrize("rate", [LEAST_LIMIT, 1_000_000, 40_000_000])
+@pytest.mark.parametrize("streams", [1, 8])
+def test_a_limit_is_never_exceeded(rate: int, streams: int) -> None:
+    async def scenario() -> None:
+        started = time.monotonic()
+        async with sending(rate, *[ANA] * streams) as (_, sent):
+            await sent.until(rate // 8)
+            sent.longest_chunk = 0
+            await sent.until(rate // 8)
+            burst, chunk = 0.1, 0.2
+            assert sent.by_client.total() <= rate * (time.monotonic() - started + burst + chunk)
+            assert sent.longest_chunk <= max(rate * chunk / streams, 4 << 10)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("many", "one"),
+    [
+        ([ANA] * 7, BERTA),
+        ([ANA, ANA_TOO] * 4, BERTA),
+        ([ANA] * 7, ANA_TOO),
+    ],
+    ids=["two addresses", "two connections of one against another", "two connections"],
+)
+def test_who_has_many_streams_has_no_more_than_who_has_one(many: list[Client], one: Client) -> None:
+    async def scenario() -> None:
+        async with sending(4_000_000, *many, one) as (_, sent):
+            await sent.until(1_500_000)
+            assert sent.by_client[one] / sent.by_client.total() == pytest.approx(0.5, abs=0.1)
+
+    run(scenario())
+
+
+def test_who_sends_alone_has_all_and_who_comes_later_its_part() -> None:
+    async def scenario() -> None:
+        async with sending(4_000_000, *[ANA] * 4) as (_, sent):
+            await sent.until(1_000_000)
+            sent.begin(*[BERTA] * 6)
+            before = sent.by_client[ANA]
+            await sent.until(1_000_000)
+            gained = sent.by_client[ANA] - before
+            assert gained == pytest.approx(sent.by_client[BERTA], rel=0.4)
+
+    run(scenario())
+
+
+def test_without_a_limit_nobody_waits() -> None:
+    async def scenario() -> None:
+        limiter = UploadLimiter(RateLimit())
+        chunks = limiter.limited(endless(), ANA)
+        for _ in range(3):
+            assert len(await anext(chunks)) == MIB
+        assert limiter._timer is None
+        await chunks.aclose()
+
+    run(scenario())
+
+
+def test_a_limit_that_is_lifted_lets_those_who_wait_go_on() -> None:
+    async def scenario() -> None:
+        async with sending(LEAST_LIMIT, *[ANA, BERTA] * 4) as (limit, sent):
+            await sent.until(20_000)
+            limit.rate = 0
+            await sent.until(500 * MIB)  # at the least limit it would take hours
+
+    run(scenario())
+
+
+def test_a_limit_that_is_set_while_running_holds_at_once() -> None:
+    async def scenario() -> None:
+        async with sending(0, *[ANA, BERTA] * 4) as (limit, sent):
+            await sent.until(50 * MIB)
+            limit.rate = 1_000_000
+            before, started = sent.by_client.total(), time.monotonic()
+            await sent.until(300_000)
+            passed = sent.by_client.total() - before
+            # What each of them had in hand was still the old limit's.
+            assert passed <= 8 * MIB + 1_000_000 * (time.monotonic() - started + 0.2)
+            before, started = sent.by_client.total(), time.monotonic()
+            await sent.until(300_000)
+            passed = sent.by_client.total() - before
+            assert passed <= 1_000_000 * (time.monotonic() - started + 0.2)
+
+    run(scenario())
+
+
+def test_a_limit_that_is_lowered_does_not_silence_those_who_wait() -> None:
+    async def scenario() -> None:
+        async with sending(40_000_000, *[ANA] * 7, BERTA) as (limit, sent):
+            await sent.until(10_000_000)
+            limit.rate = LEAST_LIMIT
+            await sent.until(70_000)  # everybody had a turn
+            sent.longest_wait = 0
+            await sent.until(60_000)
+            assert sent.longest_wait < 2 * LEAST_LIMIT  # two seconds' worth
+
+    run(scenario())
