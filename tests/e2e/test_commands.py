@@ -2,7 +2,9 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -102,13 +104,17 @@ def test_a_download_tells_a_program_of_its_sources_and_its_limit(
     karl = machine_of("karl")
     karl.register("karl")
 
+    begun = time.monotonic()
     followed = karl.run("download", "ana/clip.mp4", "--download-limit", "2M", "--json")
+    seconds = time.monotonic() - begun
     moments = [json.loads(line)["downloads"][0] for line in followed.out.splitlines()]
     (listed,) = karl.run("queue", "list", "--json").json["downloads"]
     (shown,) = karl.run("cola", "ver", "1", "--json").json["downloads"]
     details = karl.run("queue", "show", "1").out
 
     assert followed.code == 0, followed
+    assert len(moments) <= 5 * seconds
+    assert all(before != after for before, after in pairwise(moments))
     running = [each for each in moments if each["state"] == "running" and each["rate"]]
     assert running[-1]["rate"] < 4_000_000
     assert running[-1]["held_back"] == "our_limit"
