@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Hashable
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from peer_service.pieces import PieceSet, Run
@@ -46,7 +47,7 @@ class Crew:
         self._part: PartFile | None = None
         self._plan: Plan[Member]
         self._members: set[Member] = set()
-        self._at_work: dict[Member, Run] = {}
+        self._at_work: dict[Member, _Work] = {}
 
     # For the transfer
 
@@ -120,12 +121,13 @@ class Crew:
             claim = self._plan.claim(member, {each: each.pace for each in self._members})
             if claim is None:
                 return None
+            work = self._at_work[member] = _Work()
             if claim.revoked:
                 self._take_over(claim.revoked)
-            if part.pieces.run_length(claim.run.first):  # brought in the very last moment
-                self._plan.release(member)
+            # While it waited its piece may have been brought after all, or taken by a third one.
+            if work.is_revoked or part.pieces.run_length(claim.run.first):
+                self.release(member)
                 return None
-            self._at_work[member] = claim.run
             return claim.run
 
     def granted(self, member: Member, count: int) -> None:
@@ -165,7 +167,19 @@ class Crew:
 
     def _take_over(self, slow: Member) -> None:
         """Wait until a source writes no more of the piece that another is going to write."""
-        its_run = self._at_work.get(slow)
-        slow.interrupt()
-        while its_run and self._at_work.get(slow) is its_run:
+        work = self._at_work[slow]
+        work.is_revoked = True
+        while self._at_work.get(slow) is work:
+            slow.interrupt()  # again and again: its stream may be about to begin
             self.wait()
+
+
+@dataclass
+class _Work:
+    """Of a source that may write to the file, or is going to as soon as nobody else does.
+
+    Attributes:
+        is_revoked: whether its current piece was taken from it.
+    """
+
+    is_revoked: bool = False
