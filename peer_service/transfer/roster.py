@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -15,7 +15,8 @@ MOST_SOURCES: Final = 8
 
 _ENDED: Final = (SourceState.DROPPED, SourceState.LEFT)
 _AT_IT: Final = (SourceState.CONNECTING, SourceState.FETCHING)
-_AGAIN_SECONDS: Final = 5.0  # after a failure; doubled with each
+_AGAIN_SECONDS: Final = 5.0  # after a failure; doubled with each, up to the next
+_MOST_AGAIN_SECONDS: Final = 60.0
 _IDLE_SECONDS: Final = 15.0  # then one that waits may have its place
 
 
@@ -37,15 +38,21 @@ class Roster:
         self._hire = hire
         self._dropped = dropped
         self._streams = streams
-        self._candidates: Sequence[Candidate] = ()
+        self._candidates: Sequence[Candidate] | None = None
         self._by_peer: dict[str, Fetcher] = {}  # the newest of each, in the order of their first
         self._at_work: dict[Fetcher, bool] = {}  # whether it holds one of the streams
         self._not_before: dict[Candidate, float] = {}
-        self._failures: Counter[Candidate] = Counter()
+        self._pauses: defaultdict[Candidate, float] = defaultdict(float)
+        self._liars: set[str] = set()
 
     def candidates_are(self, candidates: Sequence[Candidate]) -> None:
         """These should have the video now, the best first."""
         self._candidates = candidates
+
+    @property
+    def is_informed(self) -> bool:
+        """Whether it was ever told who should have the video."""
+        return self._candidates is not None
 
     def fill(self, most: int) -> bool:
         """Let so many sources be at work, if there are so many.
@@ -91,13 +98,12 @@ class Roster:
         at_work = tuple(self._at_work)
         fetching = [each for each in at_work if each.state is SourceState.FETCHING]
         if fetching:
-            spent: Counter[HeldBack] = Counter()
-            for fetcher in fetching:
-                spent.update(fetcher.shares.lately())
-            most = max(spent, key=spent.__getitem__, default=None)
-            if most is HeldBack.NETWORK and all(fetcher.is_limited for fetcher in fetching):
+            shares = [each.shares.lately() for each in fetching]
+            spent = {what: sum(each[what] for each in shares) for what in HeldBack}
+            most = max(spent, key=spent.__getitem__)
+            if most is HeldBack.NETWORK and all(each.is_limited for each in fetching):
                 return HeldBack.THEIR_LIMIT
-            return most
+            return most if spent[most] else None
         states = {fetcher.state for fetcher in at_work}
         if SourceState.WAITING in states:
             return HeldBack.THEIR_SLOTS
@@ -114,8 +120,8 @@ class Roster:
 
     def _available(self, now: float) -> Iterator[Candidate]:
         """Those who may be tried now, at most one of each peer."""
-        taken = {fetcher.candidate.peer_name for fetcher in self._at_work}
-        for candidate in self._candidates:
+        taken = self._liars | {fetcher.candidate.peer_name for fetcher in self._at_work}
+        for candidate in self._candidates or ():
             if candidate.peer_name not in taken and now >= self._not_before.get(candidate, now):
                 taken.add(candidate.peer_name)
                 yield candidate
@@ -134,11 +140,11 @@ class Roster:
     def _note_failure(self, fetcher: Fetcher) -> None:
         candidate, error = fetcher.candidate, fetcher.error
         assert error
-        self._failures[candidate] += 1
-        again = _AGAIN_SECONDS * 2.0 ** (self._failures[candidate] - 1)
+        pause = min(max(_AGAIN_SECONDS, 2 * self._pauses[candidate]), _MOST_AGAIN_SECONDS)
+        self._pauses[candidate] = pause
+        self._not_before[candidate] = time.monotonic() + pause
         if isinstance(error, BadSource):
-            again = float("inf")
-        self._not_before[candidate] = time.monotonic() + again
+            self._liars.add(candidate.peer_name)  # wherever it answers, and whatever it has by then
         self._dropped(candidate, error)
 
     def _make_place(self, now: float) -> None:

@@ -1,8 +1,7 @@
 """On what a thread spent its time lately."""
 
 import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from peer_service.transfer.model import HeldBack
@@ -22,16 +21,20 @@ class TimeShares:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._begun = clock()
-        self._now: Counter[HeldBack] = Counter()
-        self._before: Counter[HeldBack] = Counter()
+        self._windows = (_nothing(), _nothing())  # the one that goes on, and the one before
 
     def add(self, what: HeldBack, seconds: float) -> None:
         """So many seconds went by for that."""
         now = self._clock()
         if now - self._begun > _WINDOW_SECONDS:
-            self._before, self._now, self._begun = self._now, Counter(), now
-        self._now[what] += seconds  # type: ignore[assignment]  # a Counter may hold any number
+            self._windows, self._begun = (_nothing(), self._windows[0]), now
+        self._windows[0][what] += seconds
 
-    def lately(self) -> "Counter[HeldBack]":
+    def lately(self) -> Mapping[HeldBack, float]:
         """Seconds by what they were spent on."""
-        return self._now + self._before
+        now, before = self._windows
+        return {what: now[what] + before[what] for what in HeldBack}
+
+
+def _nothing() -> dict[HeldBack, float]:
+    return dict.fromkeys(HeldBack, 0.0)  # all of them at once: it may be read while it is written
