@@ -7,32 +7,42 @@ the source until the file is verified, synced and has its name, and the CPU seco
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from peer_service.limits import DownloadLimiter, RateLimit
 from peer_service.memory import keep_freed_memory
-from peer_service.transfer.download import Candidate, Transfer, Wanted
+from peer_service.partial import PartialVideo
+from peer_service.transfer.download import Transfer
+from peer_service.transfer.model import Candidate, Wanted
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import VideotecaError
 
 _NO_DEFAULT: Final = 0  # the port is always given
 
 
-class Stopwatch:
-    """Starts when the first source is asked, and wants to know nothing else."""
+class Locator:
+    """Knows the one source, and times from when it is first asked who there is."""
 
-    def __init__(self) -> None:
+    def __init__(self, candidate: Candidate) -> None:
+        self._candidate = candidate
         self._started: tuple[float, float] | None = None
 
-    def read(self) -> tuple[float, float]:
-        """Seconds and CPU seconds since the first request."""
+    def find(self) -> Sequence[Candidate]:
+        """The source."""
+        self._started = self._started or (time.perf_counter(), time.process_time())
+        return [self._candidate]
+
+    def times(self) -> tuple[float, float]:
+        """Seconds and CPU seconds since then."""
         assert self._started
         seconds, cpu_seconds = self._started
         return time.perf_counter() - seconds, time.process_time() - cpu_seconds
 
-    def fetching_from(self, candidate: Candidate) -> None:  # noqa: ARG002 - the Observer's
-        """A source is asked."""
-        self._started = self._started or (time.perf_counter(), time.process_time())
+
+class Nobody:
+    """An observer that wants to know nothing: what fails, the transfer raises in the end."""
 
     def verified(self, count: int) -> None:
         """Bytes came."""
@@ -40,22 +50,31 @@ class Stopwatch:
     def progressed(self, verified_bytes: int) -> None:
         """Bytes count."""
 
-    def failed(self, candidate: Candidate, error: VideotecaError) -> None:  # noqa: ARG002 - likewise
-        """A source did not do."""
-        raise error
+    def changed(self) -> None:
+        """A source does something else."""
+
+    def failed(self, candidate: Candidate, error: VideotecaError) -> None:
+        """A source was dropped."""
+
+
+def _offer(video: PartialVideo) -> None:
+    """Nobody fetches from here."""
 
 
 def main(source: str, video_id: str, name: str, folder: str) -> None:
     keep_freed_memory()  # as every peer does at its start
-    stopwatch = Stopwatch()
+    locator = Locator(Candidate("source", Endpoint.resolve(source, _NO_DEFAULT)))
     Transfer(
         Wanted(name, video_id),
-        [Candidate("source", Endpoint.resolve(source, _NO_DEFAULT))],
         Path(folder),
-        observer=stopwatch,
+        find=locator.find,
+        observer=Nobody(),
+        offer=_offer,
         stop=threading.Event(),
+        streams=threading.Semaphore(),
+        limiter=DownloadLimiter(RateLimit()),
     ).run()
-    print(*stopwatch.read())
+    print(*locator.times())
 
 
 if __name__ == "__main__":

@@ -110,7 +110,7 @@ class Server:
         assert self._process.stdout
         line = self._process.stdout.readline()
         if not line:
-            raise ProgramFailed(f"{self._process.args} ended with {self._process.wait()}")
+            raise ProgramFailed(f"{self._process.args!r} ended with {self._process.wait()}")
         return line
 
     def cpu_seconds(self) -> float:
