@@ -18,6 +18,7 @@ from peer_service.slots import UploadSlots
 from peer_service.upload_limiter import UploadLimiter
 from peer_service.uploads import UploadCounters
 from peer_service.watchers import Watchers
+from tests.servers import LOOPBACK
 from tests.waiting import eventually
 from videoteca.v1 import videoteca_pb2_grpc
 from videoteca_core.addresses import Endpoint
@@ -45,9 +46,9 @@ class Sharing:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
 
     @contextlib.contextmanager
-    def stub(self) -> Iterator[videoteca_pb2_grpc.PeerStub]:
-        """A blocking stub on a connection of its own."""
-        with blocking_channel(self.endpoint) as channel:
+    def stub(self, host: str = "127.0.0.1") -> Iterator[videoteca_pb2_grpc.PeerStub]:
+        """A blocking stub on a connection of its own, to and so from that address."""
+        with blocking_channel(Endpoint(host, self.endpoint.port)) as channel:
             yield videoteca_pb2_grpc.PeerStub(channel)
 
     def wait_shared(self, *names: str) -> None:
@@ -66,6 +67,7 @@ def sharing(
     slot_wait_seconds: float = 4.0,
     stall_seconds: float = 30.0,
     upload_limit: int = 0,
+    listen: Endpoint = LOOPBACK,
 ) -> Iterator[Sharing]:
     """Share the folders."""
     ready = threading.Event()
@@ -90,7 +92,7 @@ def sharing(
             )
             server = Server([SERVICE])
             servicer.add_to(server.grpc)
-            port = await server.start(Endpoint("127.0.0.1", 0))
+            port = await server.start(listen)
             work = asyncio.create_task(library.run())
             endpoint = Endpoint("127.0.0.1", port)
             loop = asyncio.get_running_loop()
