@@ -70,10 +70,12 @@ def show(settings: Settings, download_ids: tuple[int, ...]) -> None:
 @click.argument("download_ids", metavar=_("[NUMBER]..."), nargs=-1, type=int)
 @framework.pass_settings
 def watch(settings: Settings, download_ids: tuple[int, ...]) -> None:
-    """Show every change."""
+    """Show every change; what had ended before is no news for a person."""
     with peer_access.running_peer(settings) as control, display(as_json=settings.as_json) as shown:
+        every = settings.as_json or bool(download_ids)
+        over = [] if every else [each for each in control.downloads() if each.state.is_final]
         for downloads in interruptible(control.watch(download_ids)):
-            shown.show(downloads)
+            shown.show([each for each in downloads if each not in over])
             if all(download.state.is_final for download in downloads):
                 break
 

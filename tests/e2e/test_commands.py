@@ -64,12 +64,17 @@ def test_a_running_peer_downloads_and_shares_on(ana: Machine, machine_of: Machin
         downloaded = carla.run("descargar", _clip(carla)["video_id"][:10], "--json")
         again = carla.run("download", "ana/clip.mp4", "--json")
         (listed,) = carla.run("queue", "list", "--json").json["downloads"]
+        watched, chosen = carla.run("queue", "watch"), carla.run("queue", "watch", "1")
+        every = carla.run("queue", "watch", "--json")
         status = carla.run("status", "--json").json
         eventually(lambda: {"ana", "carla"} <= set(_owners(carla)))
 
     assert started["name"] == "carla"
     assert downloaded.code == 0, downloaded
     assert again.code == 0 or again.error["reason"] == "ALREADY_HERE", again
+    assert (watched.code, watched.out) == (0, ""), "what had ended is no news"
+    assert chosen.out.endswith(f"done: {listed['path']}\n")
+    assert every.json["downloads"] == [listed]
     assert listed["state"] == "done"
     assert listed["verified_bytes"] == listed["size_bytes"] == len(CLIP)
     assert status["downloads"]["done"] == 1
