@@ -9,7 +9,7 @@ from typing import Any, Final
 from peer_service.limits import DownloadLimiter, RateLimit
 from peer_service.partial import PartialVideo
 from peer_service.transfer.download import Transfer
-from peer_service.transfer.model import Candidate, Finished, SourceReport, Wanted
+from peer_service.transfer.model import Candidate, Finished, SourceReport, SourceState, Wanted
 from tests.fakes.peer import FakePeer
 from tests.videos import MIB, manifest_of, video_bytes
 from videoteca_core.addresses import Endpoint
@@ -117,8 +117,11 @@ class Fetching:
 
     @contextlib.contextmanager
     def running(self, *peers: Peer) -> Iterator["Running"]:
-        """Let a transfer run beside the test; it is stopped at the end of the block."""
-        running = Running(self.begin(*peers))
+        """Let a transfer run beside the test, from these peers or else the one that was begun.
+
+        It is stopped at the end of the block.
+        """
+        running = Running(self.begin(*peers) if peers else self.transfer)
         try:
             yield running
         finally:
@@ -130,8 +133,12 @@ class Fetching:
         return [part.name for part in (self.folder / ".videoteca").iterdir()]
 
     def source(self, number: int) -> SourceReport:
-        """How the peer of that number does in the last transfer."""
+        """How the peer of that number does in the last transfer, in which it was tried."""
         return next(each for each in self.transfer.sources() if each.peer == f"peer{number}")
+
+    def states(self) -> dict[str, SourceState]:
+        """What each peer does in the last transfer."""
+        return {each.peer: each.state for each in self.transfer.sources()}
 
 
 class Running:

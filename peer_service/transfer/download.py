@@ -68,17 +68,16 @@ class Transfer:
     ) -> None:
         self._wanted = wanted
         self._received_folder = received_folder
-        self._find = find
         self._observer = observer
         self._offer = offer
         self._stop = stop
         self._limiter = limiter
         self._stall_seconds = stall_seconds
         self._connect = connect
-        self._finder: Finder | None = None
         self._over = threading.Event()
         self._crew = Crew(self._over)
         self._roster = Roster(self._hire, observer.failed, streams)
+        self._finder = Finder(find, self._found, self._crew.fail, self._over)
         self._watchdog = Watchdog(self._over)
 
     def sources(self) -> tuple[SourceReport, ...]:
@@ -143,26 +142,35 @@ class Transfer:
                 check(self._stop)
                 if self._crew.failure:
                     raise self._crew.failure
-            self._look_for_sources()
             now = time.monotonic()
-            knows = self._crew.manifest or self._crew.is_open
-            some = self._roster.fill(
-                MOST_SOURCES if knows else 1 + int((now - begun) / _NEXT_SOURCE_SECONDS)
-            )
-            if self._roster.is_busy:
-                busy_at = now
-            if not some or now - busy_at > _PATIENCE_SECONDS:
-                raise self._roster.outcome(self._wanted.name)
+            if not self._knows_candidates():
+                begun = busy_at = now
+            else:
+                some = self._roster.fill(self._most_sources(now - begun))
+                if self._roster.is_busy:
+                    busy_at = now
+                if not some or now - busy_at > _PATIENCE_SECONDS:
+                    raise self._roster.outcome(self._wanted.name)
             with self._crew.changed:
                 if not reached():
                     self._crew.changed.wait(_LOOK_SECONDS)
 
-    def _look_for_sources(self) -> None:
-        """Ask who has it: now, if that was not done yet, and from then on again and again."""
-        if self._finder is None:
-            self._roster.candidates_are(self._find())
-            self._finder = Finder(self._find, self._roster.candidates_are, self._over)
+    def _knows_candidates(self) -> bool:
+        """Whether it is known who should have it; if nobody was asked yet, that begins now."""
+        if self._finder.ident is None:
             self._finder.start()
+        return self._roster.is_informed
+
+    def _most_sources(self, seconds: float) -> int:
+        """How many may be at work, so long after it was known who there is."""
+        if self._crew.manifest:
+            return MOST_SOURCES
+        return min(1 + int(seconds / _NEXT_SOURCE_SECONDS), MOST_SOURCES)
+
+    def _found(self, candidates: Sequence[Candidate]) -> None:
+        self._roster.candidates_are(candidates)
+        with self._crew.changed:
+            self._crew.changed.notify_all()
 
     def _hire(self, candidate: Candidate, bytes_before: int) -> Fetcher:
         return Fetcher(
