@@ -11,7 +11,7 @@ from peer_service.rate import RateMeter
 from peer_service.stop import Stopped
 from peer_service.transfer.crew import Crew
 from peer_service.transfer.model import Candidate, HeldBack, SourceReport, SourceState
-from peer_service.transfer.part_file import PartFile, PieceRejected
+from peer_service.transfer.part_file import PartFile, PieceRejected, PieceWriter
 from peer_service.transfer.plan import Pace
 from peer_service.transfer.shares import TimeShares
 from peer_service.transfer.source import Interrupted, PeerSource, Stream
@@ -135,17 +135,19 @@ class Fetcher(threading.Thread):
                     watcher.start()
                 else:
                     self._crew.join(self)
-                while run := self._next_run():
-                    self._fetch(source, part, run)
+                try:
+                    while run := self._next_run():
+                        self._fetch(source, part, run)
+                finally:
+                    self._dismissed.set()  # that the connection ends now is no news to the watcher
         except Stopped:
             pass
         except LocalTrouble as error:
             self._crew.fail(error)
         except VideotecaError as error:
-            self._gone = error
+            self._gone = self._gone or error
         except Exception as error:  # noqa: BLE001 - whoever runs the transfer tells of it
             self._crew.fail(error)
-        self._dismissed.set()
         if watcher:
             watcher.join()
         if self._gone:
@@ -218,23 +220,37 @@ class Fetcher(threading.Thread):
             self.shares.add(HeldBack.NETWORK, came - begun)
             self._meter.add(len(chunk))
             self._fetch_bytes += len(chunk)
-            rest = chunk
-            while rest:
-                try:
-                    rest = writer.feed(rest)
-                except PieceRejected as error:
-                    raise source.bad(N_("a piece with another digest")) from error
-                self._piece_bytes = writer.length - writer.left
-                if not writer.left:
-                    self._bytes += writer.length
-                    self._on_verified(writer.length)
-                    if not self._crew.received(self, writer.piece):
-                        return
-                    writer = part.writer(writer.piece + 1)
+            goes_on = self._write(source, part, writer, chunk)
             self.shares.add(HeldBack.DISK, time.monotonic() - came)
             waited = self._limiter.received(len(chunk), self._dismissed)
             self.shares.add(HeldBack.OUR_LIMIT, waited)
+            if not goes_on:
+                return
+            writer = goes_on
             begun = time.monotonic()
+
+    def _write(
+        self, source: PeerSource, part: PartFile, writer: PieceWriter, chunk: memoryview
+    ) -> PieceWriter | None:
+        """Write a chunk.
+
+        Returns:
+            What takes the next one; none when the next piece is not this source's.
+        """
+        while chunk:
+            try:
+                chunk = writer.feed(chunk)
+            except PieceRejected as error:
+                raise source.bad(N_("a piece with another digest")) from error
+            if writer.left:
+                self._piece_bytes = writer.length - writer.left
+                continue
+            self._bytes += writer.length
+            self._on_verified(writer.length)
+            if not self._crew.received(self, writer.piece):
+                return None
+            writer, self._piece_bytes = part.writer(writer.piece + 1), 0
+        return writer
 
     def _become(self, state: SourceState) -> None:
         if state is not self.state:
