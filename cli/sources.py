@@ -6,7 +6,7 @@ from gettext import ngettext
 
 from cli import failures, output
 from cli.words import held_back_word, source_word
-from peer_service.downloads.model import Download, DownloadState
+from peer_service.downloads.model import Download
 from peer_service.transfer.model import HeldBack, SourceReport, SourceState
 from videoteca_core.errors import BadSource
 from videoteca_core.text import printable
@@ -36,14 +36,12 @@ class Drops:
 
 
 def in_use(download: Download) -> tuple[SourceReport, ...]:
-    """The sources of a running download that send or soon may."""
-    if download.state is not DownloadState.RUNNING:
-        return ()
+    """The sources that send or soon may; none unless the download runs."""
     return tuple(source for source in download.sources if source.state not in _OVER)
 
 
 def sending(download: Download) -> tuple[SourceReport, ...]:
-    """The sources of a running download that send."""
+    """The sources that send."""
     return tuple(each for each in in_use(download) if each.state is SourceState.FETCHING)
 
 

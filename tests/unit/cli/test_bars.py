@@ -105,6 +105,16 @@ def test_a_dropped_source_is_told_once_and_not_counted(screen: Screen) -> None:
     assert len(lines) == 2
 
 
+def test_a_download_keeps_its_line_when_the_order_changes(screen: Screen) -> None:
+    other = replace(WAITING, download_id=2, name="other.mp4")
+    cancelled = replace(WAITING, state=DownloadState.CANCELLED)
+
+    lines = screen([_ALONE, other], [other, cancelled], [other])
+
+    assert [line.split()[0] for line in lines] == ["clip.mp4", "other.mp4"]
+    assert lines[0].rstrip().endswith("cancelled")
+
+
 def test_more_downloads_than_lines_are_counted_and_those_that_go_on_are_shown(
     screen: Screen,
 ) -> None:
