@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from peer_service.limits import DownloadLimiter, RateLimit
 from peer_service.partial import PartialVideo
@@ -23,9 +23,14 @@ Peer = FakePeer | Endpoint | Candidate
 
 
 class Log:
-    """An observer that remembers."""
+    """An observer that remembers.
+
+    Attributes:
+        on_failed: called after each source that was dropped.
+    """
 
     def __init__(self) -> None:
+        self.on_failed: Callable[[], object] = lambda: None
         self.verified_bytes = 0
         self.progress: list[int] = []
         self.failures: list[tuple[str, VideotecaError]] = []
@@ -43,6 +48,7 @@ class Log:
 
     def failed(self, candidate: Candidate, error: VideotecaError) -> None:
         self.failures.append((candidate.peer_name, error))
+        self.on_failed()
 
 
 class Fetching:
@@ -173,15 +179,3 @@ def as_candidate(number: int, peer: Peer) -> Candidate:
             return Candidate(f"peer{number}", peer.endpoint, peer.is_partial)
         case _:
             return Candidate(f"peer{number}", peer)
-
-
-def chunks_become(change: Callable[[int, bytes], bytes]) -> Callable[[Any], Any]:
-    """What alters the chunks of a stream by their number, the header being number 0."""
-
-    def alter(messages: Any) -> Any:
-        for number, message in enumerate(messages):
-            if message.chunk:
-                message.chunk = change(number, message.chunk)
-            yield message
-
-    return alter
