@@ -42,6 +42,7 @@ from videoteca_core.errors import (
 _log: Final = structlog.get_logger()
 _MOST_STREAMS: Final = 12
 _LOOK_SECONDS: Final = 1.0
+_GATHER_SECONDS: Final = 0.1  # sources change what they do many times a second
 _NOTE_SECONDS: Final = 5.0
 _TROUBLE_SECONDS: Final = 5.0
 _WAITS_FOR: Final = {
@@ -164,6 +165,7 @@ class DownloadWorker:
                 self._rest_after(error)
             if self._queue.wait_changed(version, _LOOK_SECONDS) == version and self._running():
                 self._queue.wake()  # rates change by themselves
+            self._stopping.wait(_GATHER_SECONDS)
 
     def _look_after_tasks(self) -> None:
         tasks, running = self._running(), self._queue.running()
