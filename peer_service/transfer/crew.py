@@ -8,8 +8,9 @@ from typing import Final, Protocol
 
 from peer_service.pieces import PieceSet, Run
 from peer_service.stop import check
+from peer_service.transfer.pace import Pace
 from peer_service.transfer.part_file import PartFile
-from peer_service.transfer.plan import Pace, Plan
+from peer_service.transfer.plan import Plan
 from videoteca_core.manifest import Manifest
 
 _LOOK_SECONDS: Final = 0.25

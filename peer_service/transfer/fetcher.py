@@ -11,8 +11,8 @@ from peer_service.rate import RateMeter
 from peer_service.stop import Stopped
 from peer_service.transfer.crew import Crew
 from peer_service.transfer.model import Candidate, HeldBack, SourceReport, SourceState
+from peer_service.transfer.pace import Pace
 from peer_service.transfer.part_file import PartFile, PieceRejected, PieceWriter
-from peer_service.transfer.plan import Pace
 from peer_service.transfer.shares import TimeShares
 from peer_service.transfer.source import Interrupted, PeerSource, Stream
 from videoteca_core.errors import Busy, LocalTrouble, VideotecaError

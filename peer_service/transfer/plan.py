@@ -1,34 +1,17 @@
 """Which piece to ask of which source. Pure: no thread, no clock, no call."""
 
 import random
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic
 
-from peer_service.pieces import PieceSet, Run, byte_range
+from peer_service.pieces import PieceSet, Run
+from peer_service.transfer.pace import Pace, Source, Speeds
 from videoteca_core.manifest import Manifest
 
-Source = TypeVar("Source", bound=Hashable)
-
-RUN_SECONDS: Final = 1.0
-"""How long a run should take in a swarm: a longer one would be planned on what was rare before."""
-
-_ASSUMED_RATE: Final = 10e6  # bytes a second, of the first sources of all
 _MAX_SOURCES: Final = 255  # a byte counts the copies of a piece
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How a source does, as measured by the caller.
-
-    Attributes:
-        rate: bytes a second over the last seconds in which it was asked for some; none while
-            nothing is known.
-        piece_bytes: bytes of its current piece that came already.
-    """
-
-    rate: float | None
-    piece_bytes: int = 0
+_WORTH_IT: Final = 0.5  # take a current piece over if that takes less than so much of the wait
+_FOR_THE_SWARM: Final = 2.0  # the same if the one who has it could bring what others lack
 
 
 @dataclass(frozen=True)
@@ -68,7 +51,7 @@ class Plan(Generic[Source]):
         self._manifest = manifest
         self._rng = rng
         self._there = there.copy()
-        self._free = bytearray(there.to_bytes()).translate(bytes((1, 0)) + bytes(254))
+        self._free = bytearray(flag ^ 1 for flag in there.to_bytes())
         self._copies = bytearray(manifest.piece_count)
         self._has: dict[Source, PieceSet] = {}
         self._claimed: dict[Source, _Claimed] = {}
@@ -122,13 +105,15 @@ class Plan(Generic[Source]):
         assert source not in self._claimed
         if source not in self._has:
             return None
-        speeds = _Speeds(self._manifest, paces)
+        speeds = Speeds(self._manifest, paces)
         if self._is_swarm:
             self._shorten(speeds)
             run = self._rarest(source, speeds)
         else:
             run = self._longest()
-        claim = Claim(run) if run else self._stolen(source, speeds) or self._taken(source, speeds)
+        claim = (
+            Claim(run) if run else self._stolen(source, speeds) or self._taken_over(source, speeds)
+        )
         if claim:
             self._is_fresh = False
             self._claimed[source] = _Claimed(claim.run)
@@ -197,7 +182,7 @@ class Plan(Generic[Source]):
         longest = max(self._free.strip(b"\0").split(b"\0"), key=len)
         return Run(self._free.find(longest), len(longest)) if longest else None
 
-    def _rarest(self, source: Source, speeds: "_Speeds[Source]") -> Run | None:
+    def _rarest(self, source: Source, speeds: Speeds[Source]) -> Run | None:
         """Of what is free and the source has, a short run of what the fewest sources have."""
         candidates = _number(self._free) & _number(self._has[source].to_bytes())
         if not candidates:
@@ -205,7 +190,8 @@ class Plan(Generic[Source]):
         # How many have it where it is a candidate, 0 elsewhere.
         copies = (_number(self._copies) & candidates * 255).to_bytes(len(self._copies), "little")
         fewest = next(count for count in range(1, len(self._has) + 1) if count in copies)
-        first = self._last[source] + 1 if source in self._last else len(copies)
+        last = self._last.get(source)
+        first = len(copies) if last is None or self._copies[last] > fewest else last + 1
         if not copies.startswith(bytes((fewest,)), first):
             first = self._any_of(copies, fewest)
         return Run(first, _length(copies, first, first + speeds.run_limit(source)))
@@ -224,14 +210,14 @@ class Plan(Generic[Source]):
                 nth -= before
         return low
 
-    def _shorten(self, speeds: "_Speeds[Source]") -> None:
+    def _shorten(self, speeds: Speeds[Source]) -> None:
         """Free what sources claimed beyond what they may in a swarm."""
         for source, claimed in list(self._claimed.items()):
             self._cut(source, claimed.first + speeds.run_limit(source))
 
     # What others claim.
 
-    def _stolen(self, source: Source, speeds: "_Speeds[Source]") -> Claim[Source] | None:
+    def _stolen(self, source: Source, speeds: Speeds[Source]) -> Claim[Source] | None:
         """A share of the end of the run that would take longest, by what both can do."""
         blocks = {
             victim: block
@@ -240,11 +226,13 @@ class Plan(Generic[Source]):
         }
         if not blocks:
             return None
-        rest = {victim: speeds.seconds(victim, self._claimed[victim].rest) for victim in blocks}
+        rest = {
+            victim: speeds.seconds_left(victim, self._claimed[victim].rest) for victim in blocks
+        }
         victim = max(blocks, key=rest.__getitem__)
         block, claimed = blocks[victim], self._claimed[victim]
         last = block.first + block.count - 1
-        if rest[victim] < speeds.whole(source, last):
+        if rest[victim] < speeds.seconds_for(source, last):
             return None
         share = speeds.share(source, victim) * (claimed.end - claimed.first - 1)
         count = min(block.count, max(1, round(share)))
@@ -252,22 +240,26 @@ class Plan(Generic[Source]):
         self._cut(victim, run.first)
         return Claim(run)
 
-    def _taken(self, source: Source, speeds: "_Speeds[Source]") -> Claim[Source] | None:
-        """The current piece that would take longest, if the source is twice as fast with it."""
-        seconds = {
-            victim: speeds.seconds(victim, Run(claimed.first, 1))
+    def _taken_over(self, source: Source, speeds: Speeds[Source]) -> Claim[Source] | None:
+        """The current piece that would take longest, if it is worth beginning it again."""
+        worth = {
+            victim: speeds.seconds_left(victim, Run(claimed.first, 1)) * self._patience(victim)
             for victim, claimed in self._claimed.items()
             if claimed.first in self._has[source] and (source, claimed.first) not in self._lost
         }
-        if not seconds:
+        if not worth:
             return None
-        victim = max(seconds, key=seconds.__getitem__)
+        victim = max(worth, key=worth.__getitem__)
         piece = self._claimed[victim].first
-        if not speeds.whole(source, piece) < seconds[victim] / 2:
+        if not speeds.seconds_for(source, piece) < worth[victim]:
             return None
         self._lost.add((victim, piece))
         self.release(victim)
         return Claim(Run(piece, 1), victim)
+
+    def _patience(self, victim: Source) -> float:
+        has_better = self._has[victim].is_full and 1 in self._free  # which the other one lacks
+        return _FOR_THE_SWARM if has_better else _WORTH_IT
 
 
 class _Claimed:
@@ -281,48 +273,6 @@ class _Claimed:
     @property
     def rest(self) -> Run:
         return Run(self.first, self.end - self.first)
-
-
-class _Speeds(Generic[Source]):
-    """What can be expected of each source."""
-
-    def __init__(self, manifest: Manifest, paces: Mapping[Source, Pace]) -> None:
-        self._manifest = manifest
-        self._paces = paces
-        known = [pace.rate for pace in paces.values() if pace.rate]
-        self._assumed = sum(known) / len(known) if known else _ASSUMED_RATE
-
-    def run_limit(self, source: Source) -> int:
-        """How many pieces it should be asked for at a time in a swarm."""
-        rate = self._pace(source).rate or 0
-        return max(1, round(rate * RUN_SECONDS / self._manifest.piece_size))
-
-    def seconds(self, source: Source, run: Run) -> float:
-        """How long it needs for a run that it has begun; forever if nothing comes from it."""
-        pace = self._pace(source)
-        rate = self._assumed if pace.rate is None else pace.rate
-        left = byte_range(run, self._manifest)[1] - pace.piece_bytes
-        return left / rate if rate else float("inf")
-
-    def whole(self, source: Source, piece: int) -> float:
-        """How long it needs for a piece from the beginning."""
-        return self._manifest.piece_range(piece)[1] / self._idle_rate(source)
-
-    def share(self, source: Source, victim: Source) -> float:
-        """How much of what is left to two sources the first of them should bring, 0 to 1."""
-        pace = self._pace(victim)
-        rate = self._assumed if pace.rate is None else pace.rate
-        return self._idle_rate(source) / (self._idle_rate(source) + rate)
-
-    def _idle_rate(self, source: Source) -> float:
-        """Of one that is asked for nothing: that nothing came from it says nothing then."""
-        return self._pace(source).rate or self._assumed
-
-    def _pace(self, source: Source) -> Pace:
-        return self._paces.get(source, _UNKNOWN)
-
-
-_UNKNOWN: Final = Pace(None)
 
 
 def _number(flags: bytes | bytearray) -> int:

@@ -11,8 +11,8 @@ from peer_service.pieces import PieceSet, Run
 from peer_service.stop import Stopped
 from peer_service.transfer.crew import Crew
 from peer_service.transfer.folder import ReceivedFolder
+from peer_service.transfer.pace import Pace
 from peer_service.transfer.part_file import PartFile
-from peer_service.transfer.plan import Pace
 from tests.videos import MIB, manifest_of, video_bytes
 from tests.waiting import eventually
 
