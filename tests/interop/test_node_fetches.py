@@ -6,7 +6,10 @@ import pytest
 
 from tests.interop.conftest import MIB, VIDEOS, Group
 from tests.interop.node_peer import Event, forge, node_peer
+from tests.interop.our_peer import our_peer
+from tests.waiting import eventually
 from videoteca_core.addresses import Endpoint
+from videoteca_core.catalogue import HoldingState, VideoQuery
 
 
 def fetch(tracker: Endpoint, video: str, to: Path) -> list[Event]:
@@ -49,6 +52,27 @@ def test_it_asks_for_what_was_not_granted(tracker: Endpoint, tmp_path: Path) -> 
         other.wait_for("registered", reachability="REACHABILITY_PROVED")
         assert fetch(tracker, "clip.mp4", to)[-1]["calls"] == 3
         assert to.read_bytes() == VIDEOS["clip"]
+
+
+def test_it_fetches_from_ours_which_is_still_downloading(tracker: Endpoint, tmp_path: Path) -> None:
+    shared, to = tmp_path / "clip.mp4", tmp_path / "fetched.mp4"
+    shared.write_bytes(VIDEOS["clip"])
+    serve = ("serve", "--tracker", tracker, "--file", shared)
+    with our_peer(tmp_path / "ana", tracker, "ana") as ana:
+        with node_peer(*serve, "--name", "parte", "--pieces", "1,2,5") as part:
+            part.wait_for("registered", reachability="REACHABILITY_PROVED")
+            ana.control.enqueue(VideoQuery(name="clip.mp4"))
+            eventually(lambda: ana.control.downloads()[0].verified_bytes == 2 * MIB + 7)
+            eventually(lambda: ana.holding("clip.mp4").state is HoldingState.PARTIAL)
+            part.stop()
+        fetch = ("fetch", "--tracker", tracker, "--name", "nodo", "--video", "clip.mp4", "--to", to)
+        with node_peer(*fetch) as node:
+            eventually(lambda: to.exists() and to.stat().st_size == len(VIDEOS["clip"]))
+            assert not node.reported("fetched")
+            with node_peer(*serve, "--name", "todo"):
+                node.wait_for("fetched")
+    assert to.read_bytes() == VIDEOS["clip"]
+    assert node.reported("located", sources=1)
 
 
 def test_it_believes_no_lie(tracker: Endpoint, tmp_path: Path) -> None:

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from peer_service.downloads.model import DownloadState
+from peer_service.downloads.model import Download, DownloadState
 from tests.interop.conftest import MIB, VIDEOS
 from tests.interop.node_peer import NodePeer, forge, node_peer
-from tests.interop.our_peer import our_peer
+from tests.interop.our_peer import OurPeer, our_peer
 from tests.servers import running_tracker
 from tests.waiting import eventually
 from tracker_service import catalog, registration
@@ -27,6 +27,7 @@ from videoteca_core.errors import (
     InvalidVideoId,
     NotThisPeer,
     OffsetOutOfRange,
+    PieceMissing,
     VideotecaError,
     VideoUnknown,
 )
@@ -151,16 +152,57 @@ def test_our_peer_downloads_from_it(tmp_path: Path, tracker: Endpoint, clip: Pat
         our_peer(tmp_path / "ana", tracker, "ana") as ana,
     ):
         queued, _ = ana.control.enqueue(VideoQuery(name=NAME))
-
-        def done() -> Any:
-            (download,) = ana.control.downloads()
-            assert download.state is not DownloadState.FAILED, download
-            return download if download.state is DownloadState.DONE else None
-
-        download = eventually(done)
+        download = downloaded(ana)
         assert download.download_id == queued.download_id
         assert Path(download.path).read_bytes() == CLIP
         node.stop()
+
+
+def downloaded(ana: OurPeer) -> Download:
+    """What our peer has downloaded, once it has."""
+
+    def state() -> DownloadState:
+        (download,) = ana.control.downloads()
+        assert download.state is not DownloadState.FAILED, download
+        return download.state
+
+    eventually(lambda: state() is DownloadState.DONE)
+    return ana.control.downloads()[0]
+
+
+def test_two_that_are_still_downloading_are_the_sources_of_ours(
+    tmp_path: Path, tracker: Endpoint, clip: Path
+) -> None:
+    other = ("--tracker", tracker, "--name", "otro", "--file", clip, "--as", NAME)
+    with (
+        serving(tracker, clip, "--pieces", "0,1,4") as node,
+        node_peer("serve", *other, "--pieces", "2,3,5") as second,
+        our_peer(tmp_path / "ana", tracker, "ana") as ana,
+    ):
+        assert node.reported("published", agreed=True)
+        second.wait_for("registered", reachability=PROVED)
+        ana.control.enqueue(VideoQuery(name=NAME))
+        download = downloaded(ana)
+        assert Path(download.path).read_bytes() == CLIP
+        got = {source.peer: source.bytes for source in download.sources}
+        assert got == {"nodo": 3 * MIB, "otro": 2 * MIB + 7}
+        node.stop()
+        second.stop()
+
+
+def test_it_tells_which_pieces_it_has_and_serves_no_others(tracker: Endpoint, clip: Path) -> None:
+    with serving(tracker, clip, "--pieces", "1,2,5") as node, stub_of(node) as stub:
+        watched = stub.WatchPieces(pb.WatchPiecesRequest(video_id=MANIFEST.video_id), timeout=20)
+        assert next(watched).bitmap == bytes([0b100110])
+        request = pb.FetchVideoRequest(video_id=MANIFEST.video_id, offset_bytes=MIB + 3)
+        header, *messages = called(stub, request)
+        assert header.header.granted_bytes == 2 * MIB - 3
+        assert b"".join(message.chunk for message in messages) == CLIP[MIB + 3 : 3 * MIB]
+        with pytest.raises(PieceMissing), translated("peer", "nodo"):
+            called(stub, pb.FetchVideoRequest(name=NAME))
+        node.stop()
+        with pytest.raises(VideoUnknown), translated("peer", "nodo"):
+            next(watched)
 
 
 @contextmanager

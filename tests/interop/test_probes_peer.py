@@ -23,7 +23,12 @@ def test_a_peer_lists_its_public_service_only(group: Group, reflecting: Probe) -
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     }
-    assert reflecting.methods(group.ana.endpoint, PEER) == {"FetchVideo", "GetManifest", "Identify"}
+    assert reflecting.methods(group.ana.endpoint, PEER) == {
+        "FetchVideo",
+        "GetManifest",
+        "Identify",
+        "WatchPieces",
+    }
 
 
 def test_grpcurl_describes_the_service(group: Group) -> None:
@@ -89,6 +94,16 @@ def test_a_manifest_has_the_digests_of_all_pieces(group: Group, probe: Probe) ->
     assert Manifest.checked(int(answer["size_bytes"]), digests, held.video_id).piece_count == 6
 
 
+def test_the_pieces_of_a_video_are_a_bitmap(group: Group, probe: Probe) -> None:
+    def watched(name: str) -> list[Answer]:
+        request: Answer = {"video_id": group.ana.holding(name).video_id}
+        return probe.call(group.ana.endpoint, f"{PEER}/WatchPieces", request)
+
+    assert watched("clip.mp4") == [{"bitmap": base64.b64encode(bytes([0b111111])).decode()}]
+    (empty,) = watched("empty.mp4")
+    assert not empty.get("bitmap")
+
+
 @pytest.mark.parametrize(
     ("method", "request_", "refusal"),
     [
@@ -114,6 +129,8 @@ def test_a_manifest_has_the_digests_of_all_pieces(group: Group, probe: Probe) ->
         ),
         ("GetManifest", {"name": "clip2.mp4"}, ("notfound", "VIDEO_UNKNOWN")),
         ("GetManifest", {}, ("invalidargument", "INVALID_REQUEST")),
+        ("WatchPieces", {"video_id": "0" * 64}, ("notfound", "VIDEO_UNKNOWN")),
+        ("WatchPieces", {}, ("invalidargument", "INVALID_VIDEO_ID")),
         ("Identify", {"challenge": "AAAA"}, ("invalidargument", "INVALID_REQUEST")),
         (
             "Identify",

@@ -9,6 +9,7 @@ import pytest
 from blake3 import blake3
 from google.rpc import code_pb2
 
+from peer_service.pieces import PieceSet
 from tests.error_kinds import error_kinds, sample_fields
 from videoteca_core import identity, manifest
 from videoteca_core.addresses import Endpoint, ip_address, is_peer_address
@@ -81,6 +82,14 @@ def test_holdings_have_the_digest_of_the_vectors(vector: dict[str, Any]) -> None
         for holding in vector["holdings"]
     ]
     assert holdings_digest(holdings).hex() == vector["holdings_digest"]
+
+
+@pytest.mark.parametrize("vector", VECTORS["bitmaps"])
+def test_pieces_have_the_bitmap_of_the_vectors(vector: dict[str, Any]) -> None:
+    bitmap, count = bytes.fromhex(vector["bitmap"]), vector["piece_count"]
+    pieces = PieceSet.from_bitmap(bitmap, count)
+    assert list(pieces) == vector["pieces"]
+    assert pieces.to_bitmap() == bitmap
 
 
 @pytest.mark.parametrize("vector", VECTORS["proofs"])

@@ -1,10 +1,10 @@
 // Locates a video, fetches it from its sources and believes nothing but its id.
 import { randomBytes } from "node:crypto";
 import { open } from "node:fs/promises";
-import { digest, hex, manifest } from "./protocol.mjs";
+import { digest, hex, manifest, pieceCount, piecesIn, runsOf } from "./protocol.mjs";
 import { ask, explained, MAX_CHUNK_BYTES, peerAt, trackerAt } from "./rpc.mjs";
 
-const STALL_MILLISECONDS = 20_000;
+const STALL_MILLISECONDS = 5_000;
 
 function must(condition, problem) {
   if (!condition) throw new Error(`bad source: ${problem}`);
@@ -27,8 +27,7 @@ async function manifestFrom(peer, videoId) {
   const found = manifest(BigInt(answer.size_bytes), answer.piece_digests);
   must(found.videoId === videoId, "a manifest of another video");
   must(BigInt(answer.piece_size_bytes) === found.pieceSize, "a wrong piece size");
-  const pieces = (found.size + found.pieceSize - 1n) / found.pieceSize;
-  must(BigInt(answer.piece_digests.length) === 32n * pieces, "a wrong number of digests");
+  must(answer.piece_digests.length === 32 * pieceCount(found), "a wrong number of digests");
   return found;
 }
 
@@ -50,7 +49,25 @@ async function* messages(peer, request) {
   }
 }
 
-function checkHeader(message, video, offset) {
+/** The pieces that a peer has, as arrays: all at once, and then the new ones until it has all. */
+async function* piecesAt(peer, video) {
+  const count = pieceCount(video);
+  const call = peer.WatchPieces({ video_id: video.videoId });
+  call.on("error", () => {}); // as above
+  try {
+    for await (const { news, bitmap, added } of call) {
+      const pieces = news === "bitmap" ? piecesIn(bitmap, count) : added?.numbers;
+      must(pieces?.every((piece) => piece >= 0 && piece < count), "pieces that are none");
+      yield pieces;
+    }
+  } catch (error) {
+    throw explained(error);
+  } finally {
+    call.cancel();
+  }
+}
+
+function checkHeader(message, video, offset, last) {
   must(message.part === "header", "no header");
   const { header } = message;
   const granted = BigInt(header.granted_bytes);
@@ -59,19 +76,20 @@ function checkHeader(message, video, offset) {
   must(BigInt(header.size_bytes) === video.size, "another size");
   must(BigInt(header.piece_size_bytes) === video.pieceSize, "another piece size");
   must(BigInt(header.offset_bytes) === offset, "another offset");
-  must(granted > 0n || offset === video.size, "nothing granted");
-  must(end === video.size || (end < video.size && end % video.pieceSize === 0n), "an odd grant");
+  must(granted > 0n, "nothing granted");
+  must(end === last || (end < last && end % video.pieceSize === 0n), "an odd grant");
   return granted;
 }
 
-/** One call: the pieces from `offset` (at a piece boundary), each with its digest right. */
-async function* pieces(peer, video, offset) {
+/** One call: the pieces from `offset` on (at a piece boundary), each with its digest right. */
+async function* pieces(peer, video, offset, end) {
   const step = Number(video.pieceSize);
   let granted;
   let piece = Buffer.alloc(0);
-  for await (const message of messages(peer, { video_id: video.videoId, offset_bytes: String(offset) })) {
+  const range = { offset_bytes: String(offset), length_bytes: String(end - offset) };
+  for await (const message of messages(peer, { video_id: video.videoId, ...range })) {
     if (granted === undefined) {
-      granted = checkHeader(message, video, offset);
+      granted = checkHeader(message, video, offset, end);
       continue;
     }
     must(message.part === "chunk", "a second header");
@@ -85,45 +103,64 @@ async function* pieces(peer, video, offset) {
       const index = Number(offset / video.pieceSize);
       const expected = video.pieceDigests.subarray(32 * index, 32 * index + 32);
       must(hex(digest(whole)) === hex(expected), `piece ${index} has another digest`);
-      yield { at: Number(offset), bytes: whole };
+      yield { index, at: Number(offset), bytes: whole };
       offset += BigInt(whole.length);
     }
   }
   must(granted === 0n, "less than it granted");
 }
 
-/** Fetch the whole video from one source into a file. */
-async function fetchFrom({ host, port }, videoId, to) {
-  const peer = peerAt(host, port);
-  const file = await open(to, "w");
-  try {
-    const video = await manifestFrom(peer, videoId);
-    let offset = 0n;
-    let calls = 0;
-    do {
-      calls += 1;
-      for await (const { at, bytes } of pieces(peer, video, offset)) {
-        await file.write(bytes, 0, bytes.length, at);
-        offset += BigInt(bytes.length);
+/** A video on its way into a file, from one source after the other. */
+class Download {
+  constructor(videoId, file) {
+    Object.assign(this, { videoId, file, calls: 0, missing: undefined });
+  }
+
+  /** Fetch from a source what is missing, as far as it has that or gets it. */
+  async from({ state, endpoints: [{ host, port }] }) {
+    const peer = peerAt(host, port);
+    try {
+      const video = await manifestFrom(peer, this.videoId);
+      this.missing ??= new Set(Array(pieceCount(video)).keys());
+      const has = state === "HOLDING_STATE_PARTIAL" ? piecesAt(peer, video) : [[...this.missing]];
+      for await (const there of has) await this.fetch(peer, video, there);
+      return video;
+    } finally {
+      peer.close();
+    }
+  }
+
+  async fetch(peer, video, there) {
+    const step = video.pieceSize;
+    for (const [first, last] of runsOf(there.filter((piece) => this.missing.has(piece)))) {
+      let offset = BigInt(first) * step;
+      const end = BigInt(last) * step < video.size ? BigInt(last) * step : video.size;
+      while (offset < end) {
+        this.calls += 1;
+        for await (const { index, at, bytes } of pieces(peer, video, offset, end)) {
+          await this.file.write(bytes, 0, bytes.length, at);
+          this.missing.delete(index);
+          offset += BigInt(bytes.length);
+        }
       }
-    } while (offset < video.size);
-    return { video_id: videoId, size_bytes: String(video.size), calls };
-  } finally {
-    await file.close();
-    peer.close();
+    }
   }
 }
 
 /** Fetch a video by name or id. */
 export async function fetch({ host, port, name, video, to, report }) {
   const tracker = trackerAt(host, port, randomBytes(32).toString("hex"));
+  const file = await open(to, "w");
   try {
     await ask(tracker, "Register", { name });
     const found = await locate(tracker, video);
     report("located", { video_id: found.video_id, sources: found.sources.length });
+    const download = new Download(found.video_id, file);
     for (const source of found.sources) {
       try {
-        report("fetched", await fetchFrom(source.endpoints[0], found.video_id, to));
+        const { videoId, size } = await download.from(source);
+        if (download.missing.size > 0) continue;
+        report("fetched", { video_id: videoId, size_bytes: String(size), calls: download.calls });
         return;
       } catch (error) {
         report("trouble", { source: source.peer_name, message: error.message, reason: error.reason });
@@ -131,6 +168,7 @@ export async function fetch({ host, port, name, video, to, report }) {
     }
     throw new Error(`no source has ${video} now`);
   } finally {
+    await file.close();
     tracker.close();
   }
 }

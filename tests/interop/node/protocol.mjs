@@ -40,6 +40,36 @@ export function manifestOf(content) {
   return manifest(size, concatBytes(...digests));
 }
 
+/** How many pieces a video has. */
+export const pieceCount = ({ size, pieceSize: piece }) => Number((size + piece - 1n) / piece);
+
+/** Pieces of a video of `count` as a bitmap. */
+export function bitmapOf(pieces, count) {
+  const bitmap = new Uint8Array(Math.ceil(count / 8));
+  for (const piece of pieces) bitmap[piece >> 3] |= 1 << (piece & 7);
+  return bitmap;
+}
+
+/** The pieces in a bitmap; undefined when it is not one of `count` pieces. */
+export function piecesIn(bitmap, count) {
+  if (bitmap.length !== Math.ceil(count / 8)) return undefined;
+  const pieces = Array.from({ length: 8 * bitmap.length }, (_, piece) => piece).filter(
+    (piece) => bitmap[piece >> 3] & (1 << (piece & 7)),
+  );
+  return pieces.every((piece) => piece < count) ? pieces : undefined;
+}
+
+/** Neighbouring pieces together: `[first, end]` of each run, the end not included. */
+export function runsOf(pieces) {
+  const runs = [];
+  for (const piece of pieces) {
+    const last = runs.at(-1);
+    if (last?.[1] === piece) last[1] = piece + 1;
+    else runs.push([piece, piece + 1]);
+  }
+  return runs;
+}
+
 /** A manifest, and the id that follows from it. */
 export function manifest(size, pieceDigests) {
   const piecesRoot = digest(pieceDigests);

@@ -3,15 +3,25 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { open } from "node:fs/promises";
 import { concatBytes } from "@noble/hashes/utils";
-import { digest, hex, holdingsDigest, manifest, pieceSize, proof } from "./protocol.mjs";
+import {
+  bitmapOf,
+  digest,
+  hex,
+  holdingsDigest,
+  manifest,
+  pieceCount,
+  pieceSize,
+  proof,
+  runsOf,
+} from "./protocol.mjs";
 import { ask, failure, grpc, MAX_CHUNK_BYTES, peerService, status, trackerAt } from "./rpc.mjs";
 
 const HOST = "127.0.0.1";
 const SLOTS = 8;
 
-/** A file that is shared under a name, as it was when it was hashed. */
+/** A file that is shared under a name, as it was when it was hashed: all its pieces, or some. */
 class SharedFile {
-  static async hashed(path, name) {
+  static async hashed(path, name, pieces) {
     const file = new SharedFile();
     file.path = path;
     file.name = name.normalize("NFC");
@@ -23,10 +33,27 @@ class SharedFile {
       const digests = [];
       for (let at = 0; at < size; at += step) digests.push(digest(await read(handle, at, step)));
       file.manifest = manifest(size, concatBytes(...digests));
+      file.pieces = pieces ?? [...digests.keys()];
     } finally {
       await handle.close();
     }
     return file;
+  }
+
+  get isComplete() {
+    return this.pieces.length === pieceCount(this.manifest);
+  }
+
+  /** How many bytes are there from an offset on without a gap. */
+  bytesFrom(offset) {
+    const { size, pieceSize: piece } = this.manifest;
+    const at = Number(offset / piece);
+    const [, end] = runsOf(this.pieces).find(([first, end]) => first <= at && at < end) ?? [];
+    if (end === undefined) {
+      const fields = { name: this.name, piece: String(at) };
+      throw failure(status.FAILED_PRECONDITION, "PIECE_MISSING", "It is not here yet.", fields);
+    }
+    return (BigInt(end) * piece < size ? BigInt(end) * piece : size) - offset;
   }
 
   /** The bytes of a range, chunk by chunk; FILE_CHANGED when they are no longer what was hashed. */
@@ -57,6 +84,7 @@ async function read(handle, offset, length) {
 /** The Peer service for one shared file; `maxGrant` bytes at most are granted to one call. */
 function service(file, identity, maxGrant) {
   let streams = 0;
+  const watching = new Set();
 
   function find(request) {
     const { videoId } = file.manifest;
@@ -82,7 +110,11 @@ function service(file, identity, maxGrant) {
       const fields = { offset_bytes: String(offset), size_bytes: String(size) };
       throw failure(status.OUT_OF_RANGE, "OFFSET_OUT_OF_RANGE", "Beyond the end.", fields);
     }
-    const wanted = asked < size - offset ? asked : size - offset;
+    let wanted = asked < size - offset ? asked : size - offset;
+    if (wanted > 0n) {
+      const there = file.bytesFrom(offset);
+      if (there < wanted) wanted = there;
+    }
     const most = maxGrant > piece ? maxGrant : piece;
     const granted = wanted <= most ? wanted : ((offset + most) / piece) * piece - offset;
     return { offset, granted };
@@ -117,8 +149,34 @@ function service(file, identity, maxGrant) {
     }
   }
 
-  return {
+  function watch(call) {
+    find({ video: "video_id", ...call.request });
+    call.write({ bitmap: bitmapOf(file.pieces, pieceCount(file.manifest)) });
+    if (file.isComplete) {
+      call.end();
+      return;
+    }
+    watching.add(call);
+    call.on("cancelled", () => watching.delete(call));
+  }
+
+  function endWatching() {
+    const fields = { video: file.manifest.videoId };
+    for (const call of watching) {
+      call.emit("error", failure(status.NOT_FOUND, "VIDEO_UNKNOWN", "Not any more.", fields));
+    }
+  }
+
+  const methods = {
     FetchVideo: (call) => stream(call).catch((error) => call.cancelled || call.emit("error", error)),
+
+    WatchPieces: (call) => {
+      try {
+        watch(call);
+      } catch (error) {
+        call.emit("error", error);
+      }
+    },
 
     GetManifest: answering((request) => {
       const found = find(request);
@@ -141,6 +199,7 @@ function service(file, identity, maxGrant) {
       return { proof: proof(identity.instanceKey, challenge, name, endpoint.host, endpoint.port) };
     }),
   };
+  return { methods, endWatching };
 }
 
 /** A handler of calls that are answered once, from a function of the request. */
@@ -184,7 +243,8 @@ class Registration {
 
   ownDigest() {
     const { name, manifest: shared } = this.file;
-    return hex(holdingsDigest([{ name, videoId: shared.videoId, state: "complete" }]));
+    const state = this.file.isComplete ? "complete" : "partial";
+    return hex(holdingsDigest([{ name, videoId: shared.videoId, state }]));
   }
 
   async publish() {
@@ -194,7 +254,7 @@ class Registration {
       video_id: shared.videoId,
       size_bytes: String(shared.size),
       pieces_root: shared.piecesRoot,
-      state: "HOLDING_STATE_COMPLETE",
+      state: this.file.isComplete ? "HOLDING_STATE_COMPLETE" : "HOLDING_STATE_PARTIAL",
     };
     const answer = await ask(this.tracker, "Publish", { holdings: [holding], replaces_all: true });
     const agreed = hex(answer.holdings_digest) === this.ownDigest();
@@ -208,12 +268,13 @@ class Registration {
   }
 }
 
-/** Serve a file until SIGTERM. */
-export async function serve({ host, port: trackerPort, name, file: path, as, grant, report }) {
-  const file = await SharedFile.hashed(path, as);
+/** Serve a file, or some pieces of it, until SIGTERM. */
+export async function serve({ host, port: trackerPort, name, file: path, as, grant, pieces, report }) {
+  const file = await SharedFile.hashed(path, as, pieces);
   const server = new grpc.Server();
   const identity = { name: name.normalize("NFC"), instanceKey: randomBytes(32) };
-  server.addService(peerService, service(file, identity, grant));
+  const { methods, endWatching } = service(file, identity, grant);
+  server.addService(peerService, methods);
   identity.port = await new Promise((resolve, reject) =>
     server.bindAsync(`${HOST}:0`, grpc.ServerCredentials.createInsecure(), (error, port) =>
       error ? reject(error) : resolve(port),
@@ -227,6 +288,7 @@ export async function serve({ host, port: trackerPort, name, file: path, as, gra
 
   await once(process, "SIGTERM");
   await registration.leave();
+  endWatching();
   await new Promise((resolve) => server.tryShutdown(resolve));
   report("left");
 }

@@ -1,6 +1,15 @@
 // Prints the computed part of tests/vectors/protocol.json.
 import { hexToBytes } from "@noble/hashes/utils";
-import { hex, holdingsDigest, manifest, manifestOf, pieceSize, proof, videoId } from "./protocol.mjs";
+import {
+  bitmapOf,
+  hex,
+  holdingsDigest,
+  manifest,
+  manifestOf,
+  pieceSize,
+  proof,
+  videoId,
+} from "./protocol.mjs";
 
 const MIB = 1 << 20;
 
@@ -49,6 +58,10 @@ function holdings(list) {
   };
 }
 
+function bitmap(count, pieces) {
+  return { piece_count: count, pieces, bitmap: hex(bitmapOf(pieces, count)) };
+}
+
 function proved(key, challenge, name, host, port) {
   return {
     instance_key: key,
@@ -75,6 +88,14 @@ console.log(
         (1n << 63n) - 1n,
       ].map(bigVideo),
       holdings: [[], HOLDINGS.slice(0, 1), HOLDINGS, HOLDINGS.slice().reverse()].map(holdings),
+      bitmaps: [
+        bitmap(0, []),
+        bitmap(1, [0]),
+        bitmap(8, []),
+        bitmap(8, [0, 1, 7]),
+        bitmap(9, [8]),
+        bitmap(20, [0, 3, 8, 17, 19]),
+      ],
       proofs: [
         proved(KEY, CHALLENGE, "ana", "192.0.2.7", 1030),
         proved(KEY, CHALLENGE, "ana", "192.0.2.7", 1031),
