@@ -178,15 +178,12 @@ class PeerServicer:
         self, request: pb.WatchPiecesRequest, context: _Context
     ) -> AsyncIterator[pb.WatchPiecesResponse]:
         """See the protocol."""
-        video_id = wire.watched_video_from_wire(request)
         first = True
-        with self.watchers.enter() as watcher:
-            watch = _StallWatch(self._stall_seconds, watcher.release)
-            async with contextlib.aclosing(watcher.news(video_id)) as news:
-                async for pieces in news:
-                    with watch:
-                        yield wire.piece_news_to_wire(pieces, first=first)
-                    first = False
+        watching = self.watchers.watch(wire.watched_video_from_wire(request))
+        async with contextlib.aclosing(watching) as news:
+            async for pieces in news:
+                yield wire.piece_news_to_wire(pieces, first=first)
+                first = False
 
     async def Identify(self, request: pb.IdentifyRequest, context: _Context) -> pb.IdentifyResponse:
         """See the protocol."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from typing import Final, Self
+from typing import Final
 
 from peer_service.library.model import OfferedVideo
 from peer_service.partial import PartialVideo
@@ -33,39 +33,7 @@ class Watchers:
         self.most = MOST_WATCHERS
         self._find = find
 
-    def enter(self) -> "Watcher":
-        """One more watcher, for the time of a ``with`` block.
-
-        Raises:
-            TooManyWatchers: there are as many as there may be.
-        """
-        if self.count >= self.most:
-            raise TooManyWatchers(retry_after_seconds=_RETRY_AFTER_SECONDS)
-        self.count += 1
-        return Watcher(self, self._find)
-
-
-class Watcher:
-    """One that watches; it makes room for another at the end of the block or before."""
-
-    def __init__(self, all_: Watchers, find: Callable[[str], OfferedVideo]) -> None:
-        self._all = all_
-        self._find = find
-        self._is_in = True
-
-    def release(self) -> None:
-        """Make room for another now, if it has not yet."""
-        if self._is_in:
-            self._is_in = False
-            self._all.count -= 1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    async def news(self, video_id: str) -> AsyncGenerator[PieceSet, None]:
+    async def watch(self, video_id: str) -> AsyncGenerator[PieceSet, None]:
         """The pieces that are here, at once, and then those that are new, until all are.
 
         What is new is told at once after a quiet while, else gathered; to one that is slow to
@@ -73,25 +41,35 @@ class Watcher:
 
         Raises:
             VideoUnknown: the video is not shared, or not any more and was never complete.
+            TooManyWatchers: there are as many as there may be.
         """
-        video = self._find(video_id)
-        known = None
-        while isinstance(video, PartialVideo):
-            version = video.pieces.news.version
-            now = video.pieces.snapshot()
-            if known is None:
-                yield now
-            elif len(new := now.without(known)):
-                yield new
-            if now.is_full:
-                return
-            known = now
-            await asyncio.sleep(max(_GATHER_SECONDS, _GATHER_SECONDS_A_WATCHER * self._all.count))
-            if self._find_again(video) is video:  # of any other this one's news does not tell
-                await video.pieces.news.changed(version)
-            video = self._find_again(video)
-        everything = PieceSet.full(video.manifest.piece_count)
-        yield everything.without(known) if known else everything
+        if self.count >= self.most:
+            raise TooManyWatchers(retry_after_seconds=_RETRY_AFTER_SECONDS)
+        self.count += 1
+        try:
+            video = self._find(video_id)
+            known = None
+            while isinstance(video, PartialVideo):
+                version = video.pieces.news.version
+                now = video.pieces.snapshot()
+                new = now.without(known) if known else now
+                if known is None or len(new):
+                    yield new
+                if now.is_full:
+                    return
+                known = now
+                await self._changed(video, version)
+                video = self._find_again(video)
+            everything = PieceSet.full(video.manifest.piece_count)
+            yield everything.without(known) if known else everything
+        finally:
+            self.count -= 1
+
+    async def _changed(self, video: PartialVideo, version: int) -> None:
+        """Wait until there is something new of a download, or it is another one."""
+        await asyncio.sleep(max(_GATHER_SECONDS, _GATHER_SECONDS_A_WATCHER * self.count))
+        if self._find_again(video) is video:  # of another one this one's news does not tell
+            await video.pieces.news.changed(version)
 
     def _find_again(self, video: PartialVideo) -> OfferedVideo:
         """The video as it is shared now, or as it was completed."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from peer_service.clients import Client
 from peer_service.wire import piece_news_from_wire
 from tests.calling import MIB, answers, fetch
 from tests.growing import Growing
@@ -96,18 +97,33 @@ def test_the_manifest_of_a_download_is_served(clip: Growing, stub: PeerStub) -> 
     assert answer.piece_digests == clip.partial.manifest.piece_digests
 
 
-def test_a_fetch_under_way_goes_on_when_the_download_ends(
+def test_a_fetch_under_way_goes_on_while_the_file_changes_and_when_it_is_gone(
     peer: Sharing, stub: PeerStub, folder: Path
 ) -> None:
     data = video_bytes(80 * MIB)  # more than any buffer on the way takes
     big = Growing(folder / ".videoteca", data)
-    big.add(*range(80))
+    big.add(*range(70))
     peer.library.offer(big.partial)
     call = stub.FetchVideo(pb.FetchVideoRequest(video_id=big.video_id), timeout=30)
     granted = next(call).header.granted_bytes
+    big.add(*range(70, 80))
     peer.library.end_offer(big.video_id)
     big.path.unlink()
     assert b"".join(part.chunk for part in call) == data[:granted]
+
+
+def test_who_waited_for_a_slot_gets_what_has_come_meanwhile(tmp_path: Path, folder: Path) -> None:
+    clip = Growing(folder / ".videoteca", DATA)
+    clip.add(0)
+    with sharing(tmp_path / "peer.db", folder, slots=1) as peer, peer.stub() as stub:
+        peer.library.offer(clip.partial)
+        holder = peer.slots.hold(Client("elsewhere", "1"))
+        peer.call(holder.__aenter__())
+        call = stub.FetchVideo(pb.FetchVideoRequest(video_id=clip.video_id), timeout=30)
+        eventually(lambda: peer.slots.waiting == 1)
+        clip.add(1, 2)
+        peer.loop.call_soon_threadsafe(holder.release)
+        assert next(call).header.granted_bytes == 3 * MIB
 
 
 def test_a_partial_file_that_is_gone_is_a_file_that_changed(clip: Growing, stub: PeerStub) -> None:

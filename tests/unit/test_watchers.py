@@ -26,7 +26,7 @@ def run(scenario: Coroutine[Any, Any, None]) -> None:
     asyncio.run(asyncio.wait_for(scenario, 60))
 
 
-async def until_told(news: AsyncIterator[PieceSet]) -> list[int]:
+async def told(news: AsyncIterator[PieceSet]) -> list[int]:
     return list(await anext(news))
 
 
@@ -36,10 +36,9 @@ def test_the_biggest_video_is_watched_by_a_thousand_who_take_nothing() -> None:
 
     async def scenario() -> None:
         tracemalloc.start()
-        entered = [watchers.enter() for _ in range(MOST_WATCHERS)]
-        news = [each.news(video.manifest.video_id) for each in entered]
-        for each in news:
-            await anext(each)
+        watching = [watchers.watch(video.manifest.video_id) for _ in range(MOST_WATCHERS)]
+        for each in watching:
+            assert await told(each) == []
         before, _ = tracemalloc.get_traced_memory()
         for piece in range(MAX_PIECES):
             video.pieces.add(piece)
@@ -48,11 +47,10 @@ def test_the_biggest_video_is_watched_by_a_thousand_who_take_nothing() -> None:
         assert before < 40 << 20
         assert peak - before < 1 << 20
         with pytest.raises(TooManyWatchers):
-            watchers.enter()
-        assert await until_told(news[0]) == list(range(MAX_PIECES))
-        for watcher in entered:
-            watcher.release()
-            watcher.release()
+            await told(watchers.watch(video.manifest.video_id))
+        assert await told(watching[0]) == list(range(MAX_PIECES))
+        for each in watching:
+            await each.aclose()
         assert watchers.count == 0
 
     run(scenario())
@@ -61,22 +59,21 @@ def test_the_biggest_video_is_watched_by_a_thousand_who_take_nothing() -> None:
 def test_what_comes_fast_is_told_together() -> None:
     async def scenario() -> None:
         video = download(2_000)
-        messages = 0
+        messages, count = 0, 0
 
         async def add() -> None:
             for piece in range(2_000):
                 video.pieces.add(piece)
                 await asyncio.sleep(0)
 
-        with Watchers(lambda _: video).enter() as watcher:
-            adding = asyncio.create_task(add())
-            started, told = time.monotonic(), 0
-            async for new in watcher.news(video.manifest.video_id):
-                messages += 1
-                told += len(new)
-            await adding
-        assert told == 2_000
+        adding = asyncio.create_task(add())
+        started = time.monotonic()
+        async for new in Watchers(lambda _: video).watch(video.manifest.video_id):
+            messages += 1
+            count += len(new)
         assert messages <= 3 + (time.monotonic() - started) / 0.05
+        assert count == 2_000
+        await adding
 
     run(scenario())
 
@@ -84,14 +81,14 @@ def test_what_comes_fast_is_told_together() -> None:
 def test_news_after_a_quiet_while_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         video = download(3)
-        with Watchers(lambda _: video).enter() as watcher:
-            news = watcher.news(video.manifest.video_id)
-            assert await until_told(news) == []
-            waiting = asyncio.create_task(until_told(news))
-            await asyncio.sleep(0.2)  # quiet
-            # From here on nothing that sleeps goes on.
-            monkeypatch.setattr(asyncio, "sleep", asyncio.Event().wait)
-            video.pieces.add(1)
-            assert await waiting == [1]
+        news = Watchers(lambda _: video).watch(video.manifest.video_id)
+        assert await told(news) == []
+        waiting = asyncio.create_task(told(news))
+        await asyncio.sleep(0.2)  # quiet
+        # From here on nothing that sleeps goes on.
+        monkeypatch.setattr(asyncio, "sleep", asyncio.Event().wait)
+        video.pieces.add(1)
+        assert await waiting == [1]
+        await news.aclose()
 
     run(scenario())
