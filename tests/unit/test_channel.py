@@ -54,6 +54,9 @@ class Echo(PeerServicer):
     def FetchVideo(self, request: pb.FetchVideoRequest, context: Any) -> Any:  # noqa: N802
         raise NotImplementedError
 
+    def WatchPieces(self, request: pb.WatchPiecesRequest, context: Any) -> Any:  # noqa: N802
+        raise NotImplementedError
+
     def Identify(self, request: pb.IdentifyRequest, context: Any) -> Any:  # noqa: N802
         raise NotImplementedError
 

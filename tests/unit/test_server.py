@@ -82,6 +82,9 @@ class OddPeer(PeerServicer):
         finally:
             self.closed.set()
 
+    def WatchPieces(self, request: pb.WatchPiecesRequest, context: Any) -> Any:  # noqa: N802
+        raise NotImplementedError
+
     async def Identify(  # noqa: N802 - the name of the rpc
         self, request: pb.IdentifyRequest, context: Any
     ) -> pb.IdentifyResponse:
