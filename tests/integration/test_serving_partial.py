@@ -112,7 +112,10 @@ def test_a_fetch_under_way_goes_on_while_the_file_changes_and_when_it_is_gone(
     assert b"".join(part.chunk for part in call) == data[:granted]
 
 
-def test_who_waited_for_a_slot_gets_what_has_come_meanwhile(tmp_path: Path, folder: Path) -> None:
+@pytest.mark.parametrize("finished", [False, True])
+def test_who_waited_for_a_slot_gets_what_has_come_meanwhile(
+    tmp_path: Path, folder: Path, finished: bool
+) -> None:
     clip = Growing(folder / ".videoteca", DATA)
     clip.add(0)
     with sharing(tmp_path / "peer.db", folder, slots=1) as peer, peer.stub() as stub:
@@ -121,9 +124,12 @@ def test_who_waited_for_a_slot_gets_what_has_come_meanwhile(tmp_path: Path, fold
         peer.call(holder.__aenter__())
         call = stub.FetchVideo(pb.FetchVideoRequest(video_id=clip.video_id), timeout=30)
         eventually(lambda: peer.slots.waiting == 1)
-        clip.add(1, 2)
+        if finished:
+            peer.library.add_received(clip.finish(folder), clip.partial.manifest)
+        else:
+            clip.add(1, 2)
         peer.loop.call_soon_threadsafe(holder.release)
-        assert next(call).header.granted_bytes == 3 * MIB
+        assert next(call).header.granted_bytes == (len(DATA) if finished else 3 * MIB)
 
 
 def test_a_partial_file_that_is_gone_is_a_file_that_changed(clip: Growing, stub: PeerStub) -> None:
@@ -242,12 +248,30 @@ def test_to_watch_a_video_that_is_not_there_says_why(clip: Growing, stub: PeerSt
         Watching(stub, clip.video_id[:8])
 
 
+@pytest.mark.parametrize("quiet", [True, False])
 def test_a_watch_ends_when_the_download_is_given_up(
-    peer: Sharing, clip: Growing, stub: PeerStub
+    peer: Sharing, clip: Growing, stub: PeerStub, quiet: bool
 ) -> None:
     clip.add(1)
     watching = Watching(stub, clip.video_id)
+    if quiet:
+        wait_quiet(clip)
     peer.library.end_offer(clip.video_id)
+    with answers(grpc.StatusCode.NOT_FOUND, VideoUnknown):
+        watching.more()
+
+
+def wait_quiet(clip: Growing) -> None:
+    """Wait until somebody waits for news."""
+    eventually(lambda: clip.partial.pieces.news._waiters)
+
+
+def test_a_watch_ends_when_the_owner_takes_the_video_back(
+    peer: Sharing, clip: Growing, stub: PeerStub
+) -> None:
+    watching = Watching(stub, clip.video_id)
+    wait_quiet(clip)
+    peer.call(peer.library.unshare(["clip.mp4"]))
     with answers(grpc.StatusCode.NOT_FOUND, VideoUnknown):
         watching.more()
 
