@@ -18,7 +18,7 @@ from tests.waiting import eventually
 from videoteca.v1 import videoteca_pb2 as pb
 from videoteca.v1.videoteca_pb2_grpc import PeerStub
 from videoteca_core.addresses import Endpoint
-from videoteca_core.errors import NoUploadSlot
+from videoteca_core.errors import NoUploadSlot, VideoUnknown
 
 BIG = pb.FetchVideoRequest(name="big.mp4")
 HERE, THERE = "127.0.0.1", "::1"
@@ -108,6 +108,8 @@ def test_what_takes_no_slot_is_answered_while_all_are_taken(tmp_path: Path, fold
         watched = pb.WatchPiecesRequest(video_id=manifest.video_id)
         (news,) = stub.WatchPieces(watched, timeout=10)
         assert news.bitmap == b"\xff" * 37 + b"\x0f"
+        with answers(grpc.StatusCode.NOT_FOUND, VideoUnknown):
+            fetch(stub, name="nothing.mp4")  # that need not wait
         waiting.cancel()
         call.cancel()
 
