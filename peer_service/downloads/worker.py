@@ -159,8 +159,9 @@ class DownloadWorker:
             version = self._queue.version
             try:
                 self._look_after_tasks()
-                self._offers.end_stopped()
-                self._remove_abandoned()
+                abandoned = self._abandoned()
+                self._offers.end_stopped()  # so that none of those is offered any more
+                self._remove(abandoned)
             except VideotecaError as error:
                 self._rest_after(error)
             if self._queue.wait_changed(version, _LOOK_SECONDS) == version and self._running():
@@ -178,15 +179,17 @@ class DownloadWorker:
         _log.error("downloads held up", reason=error.reason, message=str(error))
         self._stopping.wait(_TROUBLE_SECONDS)
 
-    def _remove_abandoned(self) -> None:
+    def _abandoned(self) -> tuple[str, ...]:
         if not (self._received_folder / PARTS_FOLDER).exists():
-            return
+            return ()
         with ReceivedFolder(self._received_folder) as folder:
-            abandoned = self._queue.abandoned(part_ids(folder))
-            if abandoned:
-                self._offers.end_stopped()
-            for video_id in abandoned:
-                remove_part(folder, video_id)
+            return self._queue.abandoned(part_ids(folder))
+
+    def _remove(self, video_ids: tuple[str, ...]) -> None:
+        if video_ids:
+            with ReceivedFolder(self._received_folder) as folder:
+                for video_id in video_ids:
+                    remove_part(folder, video_id)
 
     def _run(self, download: Download) -> None:
         number = download.download_id

@@ -110,9 +110,12 @@ def test_why_one_was_dropped_is_known_at_the_end_and_after_it(
         raise FileChanged(name="clip.mp4")
 
     eva.alter = changed
-    ana.rate = 4e6
+    hang_after(ana, 2)
     with downloading(tmp_path, tmp_path / "received") as mine:
         number = mine.add(owned_by(eva=eva, ana=ana))
+        mine.wait_for(number, lambda download: download.verified_bytes == 2 * MIB)
+        mine.wait_for(number, lambda download: download.sources[0].state is SourceState.DROPPED)
+        ana.hold.set()
         done = mine.wait(number, DONE)
         assert [each.peer for each in done.sources] == ["eva", "ana"]
         dropped, gave_all = done.sources
@@ -156,6 +159,25 @@ def test_nothing_flickers_while_it_is_paused_resumed_and_done(
         bytes_of = [it.bytes for each in seen for it in each.sources if it.peer == name]
         assert bytes_of == sorted(bytes_of)
     assert sum(each.bytes for each in seen[-1].sources) == len(DATA)
+
+
+def test_a_download_that_ends_while_it_is_looked_at_shows_all_that_came(
+    mine: Downloading, ana: FakePeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hang_after(ana, 3)
+    number = mine.add(owned_by(ana=ana))
+    mine.wait_for(number, lambda download: download.verified_bytes == 3 * MIB)
+    read = mine.queue.downloads
+
+    def read_slowly() -> tuple[Download, ...]:
+        before = read()
+        ana.hold.set()
+        eventually(lambda: not mine.worker._tasks)
+        return before
+
+    monkeypatch.setattr(mine.queue, "downloads", read_slowly)
+    (last,) = mine.worker.downloads()
+    assert (last.state, last.sources[0].bytes) == (RUNNING, len(DATA))
 
 
 def test_a_kill_loses_little_of_what_is_known_of_sources(
