@@ -104,7 +104,7 @@ class UploadSlots:
             raise
 
     def give_back(self, client: Client) -> None:
-        """Give a slot to the next one."""
+        """Give a client's slot back, and so to the next one."""
         self._count(client, -1)
         self._serve()
 

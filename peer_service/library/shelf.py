@@ -109,7 +109,9 @@ class Shelf:
 
     def end_offers(self) -> None:
         """Stop sharing all downloads."""
-        for video_id in tuple(self._partials):
+        with self._lock:
+            video_ids = tuple(self._partials)
+        for video_id in video_ids:
             self.end_offer(video_id)
 
     def _remove(self, video: SharedVideo) -> None:
@@ -121,11 +123,12 @@ class Shelf:
 
     def _partial_names(self) -> Iterator[tuple[str, PartialVideo]]:
         """The downloads that are shared, with their names; none where it would be too long."""
-        taken = set(self._by_name)
+        taken: set[str] = set()
         for video_id, partial in self._partials.items():
             if video_id in self._by_id:
                 continue
-            name = next(name for name in numbered(partial.name) if name not in taken)
+            names = numbered(partial.name)
+            name = next(name for name in names if name not in self._by_name and name not in taken)
             taken.add(name)
             if not self._is_withheld(name):
                 yield name if fits(name) else "", partial
