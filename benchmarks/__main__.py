@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import hashing, machine, report, startup, transfer
+from benchmarks import hashing, machine, many, memory, report, startup, swarm, transfer
 from benchmarks.measure import AfterEach, Measurement
 from benchmarks.processes import ROOT, ProgramFailed
 
@@ -42,6 +42,9 @@ class _Plan:
 
 _PLANS: Final = {
     "transfer": _Plan(transfer.measure, (_MEMORY, _DISK), _GIB, 7, 256 * _MIB, 2),
+    "many": _Plan(many.measure, (_DISK,), _GIB, 5, 256 * _MIB, 1),
+    "swarm": _Plan(swarm.measure, (_MEMORY,), 256 * _MIB, 3, 64 * _MIB, 1),
+    "memory": _Plan(memory.measure, (_DISK,), 4 * _GIB, 3, 512 * _MIB, 1),
     "hashing": _Plan(hashing.measure, (_MEMORY, _DISK), 4 * _GIB, 7, 512 * _MIB, 2),
     "startup": _Plan(startup.measure, (_DISK,), _MIB, 11, _MIB, 3),
 }

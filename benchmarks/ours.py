@@ -1,60 +1,17 @@
-"""Videoteca itself: a tracker and a sharing peer, real processes, and those who download."""
+"""Videoteca itself, in the contest with others: those who download from a sharing peer."""
 
 import contextlib
-import json
 import shutil
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
 
 from benchmarks.files import take_away
 from benchmarks.measure import Metric, Sample
-from benchmarks.processes import ROOT, VIDEOTECA, Finished, ProgramFailed, Server, run, serving
-
-_READY_SECONDS: Final = 120.0
-
-
-class Home:
-    """A home of Videoteca and the commands that are run on it.
-
-    Args:
-        path: the folder; made when it is missing. Commands run in it.
-        tracker: HOST:PORT.
-    """
-
-    def __init__(self, path: Path, tracker: str) -> None:
-        self.path = path
-        self._tracker = tracker
-        path.mkdir(exist_ok=True)
-
-    def run(self, *words: str) -> Finished:
-        """Run a command to its end."""
-        command = [VIDEOTECA, "--home", str(self.path), "--tracker", self._tracker, *words]
-        return run(command, cwd=self.path)
-
-    def ask(self, *words: str) -> Any:  # noqa: ANN401 - JSON
-        """What a command answers with ``--json``."""
-        return json.loads(self.run(*words, "--json").output)
-
-
-@contextlib.contextmanager
-def _server(home: Path, *words: str) -> Iterator[Server]:
-    home.mkdir()
-    command = [VIDEOTECA, "--home", str(home), "--json", *words]
-    with serving(command, log=home / "log") as server:
-        yield server
-
-
-@contextlib.contextmanager
-def tracker(folder: Path) -> Iterator[str]:
-    """A tracker on a free port of loopback; yields HOST:PORT."""
-    with _server(folder / "tracker", "tracker", "--listen", "127.0.0.1:0") as server:
-        listen = json.loads(server.first_line)["listen"]
-        yield f"{listen['host']}:{listen['port']}"
+from benchmarks.peers import Home, offered, peer
+from benchmarks.processes import ROOT, Finished, Server, run
 
 
 @dataclass(frozen=True)
@@ -76,25 +33,11 @@ class Sharing:
 @contextlib.contextmanager
 def sharing_peer(folder: Path, tracker: str, video: Path) -> Iterator[Sharing]:
     """A peer that shares the folder of a video, once downloaders are told of it."""
-    options = ["--name", "owner", "--tracker", tracker, "--listen", "127.0.0.1:0"]
-    options += ["--shared", str(video.parent), "--received", str(folder / "owner" / "received")]
-    with _server(folder / "owner", "peer", *options) as server:
-        port = json.loads(server.first_line)["listen_port"]
-        video_id = _wait_offered(Home(folder / "asker", tracker), video.name)
-        yield Sharing(server, f"127.0.0.1:{port}", tracker, video, video_id)
-
-
-def _wait_offered(home: Home, name: str) -> str:
-    """Wait until a video has a source; returns its id."""
-    home.run("register", "asker")
-    deadline = time.monotonic() + _READY_SECONDS
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ProgramFailed):  # not published yet
-            (video,) = home.ask("locate", name)["videos"]
-            if video["sources"]:
-                return str(video["video_id"])
-        time.sleep(0.2)
-    raise ProgramFailed(f"{name} was not offered within {_READY_SECONDS:g} s")
+    asker = Home(folder / "asker", tracker)
+    asker.run("register", "asker")
+    with peer(folder / "owner", tracker, shared=video.parent) as owner:
+        video_id = offered(asker, video.name)
+        yield Sharing(owner.server, owner.endpoint, tracker, video, video_id)
 
 
 class Transfer:

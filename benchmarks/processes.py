@@ -138,6 +138,7 @@ def serving(command: Sequence[str], *, log: Path) -> Iterator[Server]:
         log.open("w+") as errors,
         subprocess.Popen(
             command,
+            cwd=ROOT,
             env=ENVIRONMENT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from benchmarks import ours
+from benchmarks import ours, peers
 from benchmarks.files import make_video
 from benchmarks.measure import AfterEach, Check, Measurement, Metric, Summary, interleave
 from benchmarks.processes import VIDEOTECA
@@ -30,7 +30,7 @@ def measure(folder: Path, size_bytes: int, runs: int, after_each: AfterEach) -> 
         (work / "shared").mkdir()
         video = work / "shared" / "video.bin"
         make_video(video, size_bytes)
-        with ours.tracker(work) as tracker, ours.sharing_peer(work, tracker, video):
+        with peers.tracker(work) as tracker, ours.sharing_peer(work, tracker, video):
             asker = ["--home", str(work / "asker"), "--tracker", tracker]  # registered by now
             commands = {
                 "python -c pass": [sys.executable, "-c", "pass"],

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from benchmarks import ours
+from benchmarks import ours, peers
 from benchmarks.competitors.aria2 import Aria2
 from benchmarks.competitors.nginx import Curl, nginx
 from benchmarks.competitors.pair import OLD_SOCKET, TCP_LIMIT, pair
@@ -53,7 +53,7 @@ def measure(folder: Path, size_bytes: int, runs: int, after_each: AfterEach) -> 
         (work / "shared").mkdir()
         video = work / "shared" / "video.bin"
         make_video(video, size_bytes)
-        tracker = stack.enter_context(ours.tracker(work))
+        tracker = stack.enter_context(peers.tracker(work))
         sharing = stack.enter_context(ours.sharing_peer(work, tracker, video))
         contenders: list[Contender] = [
             ours.Transfer(sharing, work),
