@@ -23,7 +23,7 @@ from peer_service.transfer.download import Transfer
 from peer_service.transfer.folder import PARTS_FOLDER, ReceivedFolder
 from peer_service.transfer.model import Candidate, Finished, HeldBack, Wanted
 from peer_service.transfer.part_file import part_ids, remove_part
-from peer_service.transfer.source import STALL_SECONDS, PeerSource
+from peer_service.transfer.source import STALL_SECONDS
 from videoteca_core.addresses import Endpoint
 from videoteca_core.catalogue import VideoQuery
 from videoteca_core.errors import (
@@ -66,7 +66,6 @@ class DownloadWorker:
         reshare: whether it shares downloads before they are finished, too.
         limiter: holds all transfers to the download limit.
         stall_seconds: for how long a source may send nothing.
-        connect: makes a source.
     """
 
     def __init__(
@@ -82,7 +81,6 @@ class DownloadWorker:
         reshare: bool = True,
         limiter: DownloadLimiter,
         stall_seconds: float = STALL_SECONDS,
-        connect: Callable[..., PeerSource] = PeerSource,
     ) -> None:
         self._queue = queue
         self._locate = locate
@@ -94,7 +92,6 @@ class DownloadWorker:
         self._offers = Offers(library, queue)
         self._limiter = limiter
         self._stall_seconds = stall_seconds
-        self._connect = connect
         self._streams = threading.Semaphore(_MOST_STREAMS)
         self._stopping = threading.Event()
         self._guard = threading.Lock()
@@ -240,7 +237,6 @@ class DownloadWorker:
             streams=self._streams,
             limiter=self._limiter,
             stall_seconds=self._stall_seconds,
-            connect=self._connect,
         )
         task.follow(transfer)
         try:

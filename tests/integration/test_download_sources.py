@@ -11,6 +11,7 @@ import pytest
 from peer_service.downloads.model import Download, DownloadState
 from peer_service.downloads.retry import MAX_DELAY_SECONDS, MOST_TRIES
 from peer_service.transfer.model import SourceReport, SourceState
+from peer_service.transfer.source import STALL_SECONDS
 from tests.clock import Clock
 from tests.downloading import Downloading, downloading, hang_after, honest
 from tests.fakes.peer import FakePeer, Messages, fake_peer
@@ -125,6 +126,14 @@ def test_why_one_was_dropped_is_known_at_the_end_and_after_it(
         assert gave_all == left("ana", ana, 8)
     with downloading(tmp_path, tmp_path / "received") as mine:
         assert mine.get(number).sources == done.sources
+
+
+def test_who_sends_nothing_for_so_long_is_dropped(tmp_path: Path, ana: FakePeer) -> None:
+    hang_after(ana, 3)
+    with downloading(tmp_path, tmp_path / "received", stall_seconds=0.5) as mine:
+        number = mine.add(owned_by(ana=ana))
+        mine.wait_for(number, lambda download: download.verified_bytes == 3 * MIB)
+        eventually(lambda: mine.get(number).sources[0].reason == "UNREACHABLE", STALL_SECONDS - 1)
 
 
 def test_nothing_flickers_while_it_is_paused_resumed_and_done(
