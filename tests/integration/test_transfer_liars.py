@@ -117,6 +117,13 @@ def sends(*chunks: bytes) -> Callable[[Messages], Messages]:
     return alter
 
 
+def grants_a_part(messages: Messages) -> Messages:
+    header, first, *_ = messages
+    header.header.granted_bytes = 12_344
+    yield header
+    yield pb.FetchVideoResponse(chunk=first.chunk[:12_344])
+
+
 def repeats_the_header(messages: Messages) -> Messages:
     header, first, *rest = messages
     yield header
@@ -141,7 +148,7 @@ LIES: Final[dict[str, Callable[[Messages], Messages]]] = {
     "grants nothing": grants(0),
     "grants more than asked": grants(len(DATA) + 1),
     "grants less than a number": grants(-1),
-    "grants a part of a piece": grants(12_344),
+    "grants a part of a piece": grants_a_part,
     "no header": lambda messages: list(messages)[1:],
     "two headers": repeats_the_header,
     "nothing": lambda _messages: [],
