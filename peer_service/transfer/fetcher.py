@@ -20,7 +20,7 @@ from videoteca_core.manifest import Manifest
 from videoteca_core.text import N_
 
 _KNOWN_SECONDS: Final = 1.0
-"""How long a source must have been at it before its rate says something."""
+"""How long a source must have been at it before its rate, or its silence, says something."""
 
 _LONGEST_WAIT_SECONDS: Final = 5.0
 """For an upload slot, whatever the source asks for: its place in the line may be lost later."""
@@ -77,6 +77,7 @@ class Fetcher(threading.Thread):
         self._source: PeerSource | None = None
         self._dismissed = threading.Event()
         self._gone: VideotecaError | None = None
+        self._asked_at: float | None = None
         self._known_rate: float | None = None
         self._fetch_bytes = 0
         self._piece_bytes = 0
@@ -84,15 +85,22 @@ class Fetcher(threading.Thread):
     # For others
 
     @property
+    def shown_state(self) -> SourceState:
+        """What it does, as people are told: one that does not begin with the next run waits."""
+        if self.state is not SourceState.CONNECTING and self._is_silent:
+            return SourceState.WAITING
+        return self.state
+
+    @property
     def report(self) -> SourceReport:
         """How it does."""
-        error = self.error
+        error, state = self.error, self.shown_state
         return SourceReport(
             peer=self.candidate.peer_name,
             address=str(self.candidate.endpoint),
             bytes=self._bytes,
-            rate=self._meter.rate if self.state is SourceState.FETCHING else 0,
-            state=self.state,
+            rate=self._meter.rate if state is SourceState.FETCHING else 0,
+            state=state,
             reason=error.reason if error else "",
             message=str(error) if error else "",
             fields=error.fields if error else {},
@@ -101,11 +109,19 @@ class Fetcher(threading.Thread):
     @property
     def pace(self) -> Pace:
         """How it does, in the words of the plan."""
+        if self._is_silent:
+            return Pace(0.0)
         seconds = time.monotonic() - self.since
         if self.state is not SourceState.FETCHING or seconds < _KNOWN_SECONDS:
             return Pace(self._known_rate, self._piece_bytes)
         # The meter looks further back than this fetch may have lasted.
         return Pace(max(self._meter.rate, self._fetch_bytes / seconds), self._piece_bytes)
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether it was asked for a run some time ago and has not answered."""
+        asked_at = self._asked_at
+        return asked_at is not None and time.monotonic() - asked_at > _KNOWN_SECONDS
 
     def interrupt(self) -> None:
         """End what it fetches now: nobody wants it any more."""
@@ -191,10 +207,11 @@ class Fetcher(threading.Thread):
         return None
 
     def _fetch(self, source: PeerSource, part: PartFile, run: Run) -> None:
-        asked_at = time.monotonic()
+        self._asked_at = asked_at = time.monotonic()
         self._fetch_bytes = 0
         try:
             with source.fetch(part.manifest, *byte_range(run, part.manifest)) as stream:
+                self._asked_at = None
                 self.error, self.is_limited = None, stream.is_limited
                 self._become(SourceState.FETCHING)
                 self._crew.granted(self, -(-stream.granted // part.manifest.piece_size))
@@ -203,12 +220,12 @@ class Fetcher(threading.Thread):
             pass
         except Busy as error:
             self._crew.release(self)
-            self.error = error
+            self._asked_at, self.error = None, error
             self._become(SourceState.WAITING)
             self._dismissed.wait(min(error.retry_after, _LONGEST_WAIT_SECONDS))
         finally:
             self._crew.release(self)
-            self._piece_bytes = 0
+            self._asked_at, self._piece_bytes = None, 0
             if self._fetch_bytes:
                 self._known_rate = self._fetch_bytes / (time.monotonic() - asked_at)
 

@@ -96,7 +96,7 @@ class Roster:
     def held_back(self) -> HeldBack | None:
         """What holds all of them back most; none while they are being reached."""
         at_work = tuple(self._at_work)
-        fetching = [each for each in at_work if each.state is SourceState.FETCHING]
+        fetching = [each for each in at_work if each.shown_state is SourceState.FETCHING]
         if fetching:
             shares = [each.shares.lately() for each in fetching]
             spent = {what: sum(each[what] for each in shares) for what in HeldBack}
@@ -104,7 +104,7 @@ class Roster:
             if most is HeldBack.NETWORK and all(each.is_limited for each in fetching):
                 return HeldBack.THEIR_LIMIT
             return most if spent[most] else None
-        states = {fetcher.state for fetcher in at_work}
+        states = {fetcher.shown_state for fetcher in at_work}
         if SourceState.WAITING in states:
             return HeldBack.THEIR_SLOTS
         return HeldBack.NO_SOURCE if SourceState.IDLE in states else None

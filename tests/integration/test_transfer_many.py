@@ -82,15 +82,16 @@ def test_what_is_left_to_a_slow_one_a_fast_one_takes(
     assert fetching.log.verified_bytes == len(DATA)
 
 
+@pytest.mark.parametrize("messages", [0, 1, 2])
 def test_one_that_hangs_at_a_piece_boundary_is_done_without(
-    fetching: Fetching, peers: list[FakePeer]
+    fetching: Fetching, peers: list[FakePeer], messages: int
 ) -> None:
     fast, hanging, *_ = peers
-    hanging.alter = lambda messages: hanging.hang(messages, after=2)
+    hanging.alter = lambda honest: hanging.hang(honest, after=messages)
     fetching.stall_seconds = 60
     with fetching.running(hanging, fast) as running:
         fetching.check(running.result(25))
-    assert fetching.source(0).bytes <= MIB
+    assert fetching.source(0).bytes <= messages * MIB
     assert fetching.log.failures == []
 
 
