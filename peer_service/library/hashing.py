@@ -1,9 +1,11 @@
 """Hashes files into their manifests, many at once."""
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections import deque
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final
@@ -48,7 +50,8 @@ class HashJob:
         self.urgent = False
         self.hashed_bytes = 0
         self.ended: Final = asyncio.Event()
-        self._counting: Final = threading.Lock()
+        self._lock: Final = threading.Lock()
+        self._video: OpenVideo | None = None
         self._piece_size: Final = piece_size(self.size_bytes)
         pieces = range(piece_count(self.size_bytes))
         length = max(1, _RUN_BYTES // self._piece_size)
@@ -83,7 +86,9 @@ class HashJob:
         if error:
             self._error = self._error or error
             self._runs.clear()
-        if not self._runs and not self._under_way:
+        if not self._runs and not self._under_way and not self.ended.is_set():
+            if self._video:
+                self._video.close()
             self.ended.set()
 
     def manifest(self) -> Manifest:
@@ -99,30 +104,43 @@ class HashJob:
         return Manifest(self.size_bytes, bytes(self._digests))
 
     def hash(self, pieces: range) -> None:
-        """Hash pieces, in a thread, and make sure that the file is as it was found.
+        """Hash pieces, in a thread, and make sure that the file does not change meanwhile.
 
         Raises:
             FileChanged, FileUnreadable, Stopped: see :meth:`manifest`.
         """
         block = memoryview(bytearray(min(_BLOCK_BYTES, self.size_bytes)))
+        with self._errors():
+            video = self._opened()
+            for index in pieces:
+                place = index * DIGEST_BYTES
+                self._digests[place : place + DIGEST_BYTES] = self._digest(video, index, block)
+
+    def check(self) -> None:
+        """Make sure, in a thread, that the file is as it was found and where it was found.
+
+        Raises:
+            FileChanged, FileUnreadable: see :meth:`manifest`.
+        """
+        with self._errors(), OpenVideo(self.file, self.name):
+            pass
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
         try:
-            with OpenVideo(self.file, self.name) as video:
-                for index in pieces:
-                    place = index * DIGEST_BYTES
-                    self._digests[place : place + DIGEST_BYTES] = self._digest(video, index, block)
+            yield
         except FileNotFoundError as error:
             raise FileChanged(name=self.name) from error
         except OSError as error:
             detail = error.strerror or error
             raise FileUnreadable(path=self.file.path, detail=detail) from error
 
-    def check(self) -> None:
-        """Make sure, in a thread, that the file is as it was found.
-
-        Raises:
-            FileChanged, FileUnreadable: see :meth:`manifest`.
-        """
-        self.hash(range(0))
+    def _opened(self) -> OpenVideo:
+        """The file, opened once: it may be renamed while it is hashed."""
+        with self._lock:
+            if not self._video:
+                self._video = OpenVideo(self.file, self.name)
+            return self._video
 
     def _digest(self, video: OpenVideo, index: int, block: memoryview) -> bytes:
         piece = blake3()
@@ -134,7 +152,7 @@ class HashJob:
             part = block[: end - offset]
             video.read_into(offset, part)
             piece.update(part)
-            with self._counting:
+            with self._lock:
                 self.hashed_bytes += len(part)
         return piece.digest()
 

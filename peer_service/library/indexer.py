@@ -130,25 +130,23 @@ class Indexer:
         video = self._shelf.named(job.name)
         if video and video.file == job.file:
             return video
-        manifest = await asyncio.to_thread(self._known, job)
+        manifest = await asyncio.to_thread(self._known, job.file)
         if not manifest:
             try:
                 manifest = await self._hasher.hash(job)
             finally:
                 self.hashed_bytes += job.hashed_bytes
             await asyncio.to_thread(self.remember, job.file, manifest)
+        # If it has been renamed by now, it is known by what is remembered.
+        await asyncio.to_thread(job.check)
         video = SharedVideo.of(job.name, manifest, job.file)
         self._shelf.put(video)
         _log.info("shared", name=job.name, video_id=video.holding.video_id)
         return video
 
-    def _known(self, job: HashJob) -> Manifest | None:
-        """What the file hashes to, if that is known and the file still is what it was."""
-        self._watch.adopt([job.file])
-        manifest = self._cache.get(job.file.path, job.file.stamp)
-        if manifest:
-            job.check()
-        return manifest
+    def _known(self, file: FoundFile) -> Manifest | None:
+        self._watch.adopt([file])
+        return self._cache.get(file.path, file.stamp)
 
     def _end(self, job: HashJob) -> None:
         del self._jobs[job.file]

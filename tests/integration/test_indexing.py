@@ -15,7 +15,7 @@ from peer_service.library.model import HashingProgress, ShareProgress
 from peer_service.library.reading import OpenVideo
 from tests.sharing import Sharing, sharing
 from tests.waiting import eventually
-from videoteca_core.errors import DiskFull
+from videoteca_core.errors import DiskFull, FileChanged
 
 MIB = 1 << 20
 ENDLESS_BYTES = 1 << 37
@@ -63,6 +63,17 @@ def before_each_block(
     monkeypatch.setattr(OpenVideo, "read_into", read_into)
 
 
+async def run_until_shared(library: Library, count: int) -> None:
+    """Let a library look, hash and share until it shares so many videos."""
+    running = asyncio.create_task(library.run())
+    version = library.version
+    async with asyncio.timeout(20):
+        while len(library.holdings()) < count:
+            version = await library.changed(version)
+    running.cancel()
+    await asyncio.wait({running})
+
+
 async def share(library: Library, path: Path) -> ShareProgress:
     return [progress async for progress in library.share(path)][-1]
 
@@ -83,12 +94,21 @@ def test_many_files_are_hashed_at_once(
 ) -> None:
     use_threads(monkeypatch, 4)
     together = threading.Barrier(4)  # breaks, and ends the library, when one never comes
-    before_each_block(monkeypatch, lambda _name, _offset: together.wait(20))
+    libraries: list[Library] = []
+    begun: list[int] = []
+
+    def before(_name: str, _offset: int) -> None:
+        together.wait(20)
+        begun.append(len(libraries[0]._indexer._jobs))
+
+    before_each_block(monkeypatch, before)
     for number in range(12):
         write(folder / f"{number:02}.mp4", 1000)
-    with sharing(database, folder) as peer:
-        peer.wait_shared(*(f"{number:02}.mp4" for number in range(12)))
-        assert peer.library.hashed_bytes == 12_000
+    with PeerDatabase(database) as opened:
+        libraries.append(Library(opened, [folder], settle_seconds=0, interval_seconds=3600))
+        asyncio.run(run_until_shared(libraries[0], 12))
+        assert libraries[0].hashed_bytes == 12_000
+    assert max(begun) <= 4  # what waits holds no memory
 
 
 def test_a_small_video_that_comes_later_does_not_wait_for_a_big_one(
@@ -171,6 +191,22 @@ def test_it_says_how_far_it_is(
         assert peer.library.hashed_bytes == 9 * MIB
 
 
+def test_what_the_owner_shares_counts_before_a_look_has_found_it(
+    folder: Path, database: Path
+) -> None:
+    path = write(folder / "clip.mp4", 3 * MIB)
+
+    async def scenario(library: Library) -> None:
+        steps = library.share(path)
+        await anext(steps)
+        assert (library.hashing().files, library.hashing().size_bytes) == (1, 3 * MIB)
+        assert [step async for step in steps][-1].holding
+        assert library.hashing().files == 0
+
+    with PeerDatabase(database) as opened:
+        asyncio.run(scenario(Library(opened, [folder])))
+
+
 # What is known without
 
 
@@ -188,6 +224,23 @@ def test_a_renamed_video_is_shared_at_once_and_not_hashed(folder: Path, database
         (folder / "season 1").rename(folder / "season one")
         eventually(lambda: paths(peer) == [str(folder / "season one" / "newer.mp4")])
         assert peer.library.hashed_bytes == 3 * MIB
+
+
+def test_a_video_that_is_renamed_while_it_is_hashed_is_not_hashed_again(
+    folder: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_threads(monkeypatch, 1)
+    path = sparse(folder / "old.mp4", 40 * MIB)
+
+    def before(_name: str, offset: int) -> None:
+        if offset == 30 * MIB:
+            path.rename(folder / "new.mp4")
+
+    before_each_block(monkeypatch, before)
+    with sharing(database, folder) as peer:
+        peer.wait_shared("new.mp4")
+        assert peer.library.hashed_bytes == 40 * MIB
+        assert peer.library.version == 1  # it was not even offered under its old name
 
 
 def test_videos_that_were_renamed_while_the_peer_was_down_are_not_hashed(
@@ -242,6 +295,23 @@ def test_what_the_owner_shares_is_known_before_the_next_look(folder: Path, datab
         library = Library(opened, [folder])
         asyncio.run(scenario(library))
         assert library.hashed_bytes == 3 * MIB
+
+
+def test_a_known_video_is_looked_at_before_it_is_shared_again(
+    folder: Path, database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(folder / "clip.mp4", 1000)
+
+    def lift(_cache: DigestCache, _name: str) -> None:
+        write(path, 1001)
+
+    with PeerDatabase(database) as opened:
+        library = Library(opened, [folder])
+        asyncio.run(share(library, path))
+        library._shelf.withdraw(library.find(name="clip.mp4"))
+        monkeypatch.setattr(DigestCache, "lift", lift)
+        with pytest.raises(FileChanged):
+            asyncio.run(share(library, path))
 
 
 def test_what_is_put_in_the_place_of_a_video_is_hashed(folder: Path, database: Path) -> None:

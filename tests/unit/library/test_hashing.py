@@ -5,12 +5,13 @@ import contextlib
 import errno
 import os
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import pytest
 
 from peer_service.library.hashing import Hasher, HashJob
+from peer_service.library.model import FoundFile
 from peer_service.library.reading import OpenVideo, find_file
 from peer_service.stop import Stopped
 from tests.waiting import eventually
@@ -68,10 +69,28 @@ def hashing(
     return done
 
 
+@pytest.fixture(autouse=True)
+def no_file_stays_open(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    opened: list[OpenVideo] = []
+    open_video, close = OpenVideo.__init__, OpenVideo.close
+
+    def opening(video: OpenVideo, file: FoundFile, name: str) -> None:
+        open_video(video, file, name)
+        opened.append(video)
+
+    def closing(video: OpenVideo) -> None:
+        close(video)
+        opened.remove(video)
+
+    monkeypatch.setattr(OpenVideo, "__init__", opening)
+    monkeypatch.setattr(OpenVideo, "close", closing)
+    yield
+    assert not opened
+
+
 def run(scenario: Callable[[Hasher], Coroutine[object, object, None]]) -> None:
     async def main() -> None:
-        hasher = Hasher()
-        with contextlib.closing(hasher):
+        with contextlib.closing(Hasher()) as hasher:
             await asyncio.wait_for(scenario(hasher), 30)
 
     asyncio.run(main())
