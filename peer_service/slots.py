@@ -111,7 +111,7 @@ class UploadSlots:
     def _serve(self) -> None:
         """Give the free slots to those who may have them."""
         while free := self.limit - self.in_use:
-            is_last = free == 1 and self.limit > 1
+            is_last = free == 1
             turns = [
                 turn
                 for turn in self._line

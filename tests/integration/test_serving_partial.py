@@ -301,8 +301,10 @@ def test_a_watch_goes_on_over_another_try_of_the_download(
     clip.add(1)
     watching = Watching(stub, clip.video_id)
     again = Growing(folder / ".videoteca", DATA)
-    again.add(1, 3)
+    again.add(1)
     peer.library.offer(again.partial)
+    wait_quiet(again)
+    again.add(3)
     assert watching.more() == [3]
     again.add(0, 2, 4, 5)
     assert watching.rest() == list(range(PIECES))

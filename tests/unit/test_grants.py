@@ -90,8 +90,9 @@ def test_the_pace_is_measured_from_a_grant_to_the_next_request() -> None:
 
 def test_the_pace_of_a_bounded_number_of_clients_is_known() -> None:
     pace = Pace(Clock())
-    for number in range(3_000):
-        pace.granted(Client("10.0.0.1", str(number))).sent_bytes = 1
-        pace.granted(ANA).sent_bytes = 1
+    others = [Client("10.0.0.2", str(number)) for number in range(3_000)]
+    for client in (*others[:2_000], ANA, *others[2_000:2_600], ANA, *others[2_600:]):
+        pace.granted(client).sent_bytes = 1
     assert len(pace._streams) == 1_000
     assert pace.asked(ANA)
+    assert not pace.asked(others[0])
