@@ -10,7 +10,6 @@ import structlog
 from peer_service.downloads.model import Download, DownloadState
 from peer_service.downloads.queue import DownloadQueue
 from peer_service.downloads.sources import at_rest, merged
-from peer_service.rate import RateMeter
 from peer_service.transfer.download import Transfer
 from peer_service.transfer.model import Candidate, SourceReport
 from videoteca_core.errors import VideotecaError
@@ -31,7 +30,6 @@ class Task:
         self.stop = threading.Event()
         self._queue = queue
         self._transfer: Transfer | None = None
-        self._meter = RateMeter()
         self._counting = threading.Lock()
         self._received_bytes = 0
         self._noting = threading.Lock()
@@ -55,7 +53,8 @@ class Task:
         if download.state is not DownloadState.RUNNING:  # its owner spoke, or it just ended
             return replace(download, sources=at_rest(sources))
         held_back = self._transfer.held_back() if self._transfer else None
-        return replace(download, sources=sources, held_back=held_back, rate=self._meter.rate)
+        rate = sum(each.rate for each in sources)
+        return replace(download, sources=sources, held_back=held_back, rate=rate)
 
     def note_sources(self, after_seconds: float = 0.0) -> None:
         """Let the queue remember the sources, unless it was done less than so long ago."""
@@ -75,7 +74,6 @@ class Task:
         """So many more bytes were received and verified."""
         with self._counting:
             self._received_bytes += count
-        self._meter.add(count)
 
     def progressed(self, verified_bytes: int) -> None:
         """So many bytes of the video count now."""

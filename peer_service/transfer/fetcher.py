@@ -94,13 +94,13 @@ class Fetcher(threading.Thread):
     @property
     def report(self) -> SourceReport:
         """How it does."""
-        error, state = self.error, self.shown_state
+        error = self.error
         return SourceReport(
             peer=self.candidate.peer_name,
             address=str(self.candidate.endpoint),
             bytes=self._bytes,
-            rate=self._meter.rate if state is SourceState.FETCHING else 0,
-            state=state,
+            rate=0 if self.state in (SourceState.DROPPED, SourceState.LEFT) else self._meter.rate,
+            state=self.shown_state,
             reason=error.reason if error else "",
             message=str(error) if error else "",
             fields=error.fields if error else {},

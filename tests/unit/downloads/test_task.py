@@ -71,6 +71,12 @@ def test_what_was_noted_is_not_counted_twice(queue: DownloadQueue) -> None:
     assert task.live(queue.get(1)).sources == (ANA,)
 
 
+def test_it_is_as_fast_as_its_sources_together(queue: DownloadQueue) -> None:
+    bruno = SourceReport("bruno", "10.0.0.3:1", rate=7, state=SourceState.FETCHING)
+    task = running(queue, FakeTransfer(ANA, bruno))
+    assert task.live(queue.get(1)).rate == 12
+
+
 def test_before_there_is_a_transfer_nothing_holds_it_back(queue: DownloadQueue) -> None:
     queue.enqueue(located(manifest_of(b"clip"), "clip.mp4"))
     queue.note_sources(1, [ANA])
