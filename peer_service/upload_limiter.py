@@ -105,7 +105,5 @@ class UploadLimiter:
 
     def _chunk_bytes(self) -> int:
         """How much to send at a time: not so much that the others wait for long."""
-        if not self._limit.rate:
-            return MAX_CHUNK_BYTES
         length = int(self._limit.rate * _CHUNK_SECONDS / self._streams)
         return max(_LEAST_CHUNK_BYTES, min(length, MAX_CHUNK_BYTES))

@@ -105,7 +105,15 @@ def test_what_was_missed_lately_is_made_up_for() -> None:
     for _ in range(3):
         assert give_turn(whole, credit) is first
     second.wait(credit)
-    for _ in range(5):
+    assert [give_turn(whole, credit) for _ in range(3)] == [second] * 3
+
+
+def test_who_is_new_has_missed_nothing() -> None:
+    whole, credit = Share(), 5 * CHUNK
+    first = whole.part("a").part(1).part(1)
+    first.wait(credit)
+    for _ in range(10):
         give_turn(whole, credit)
-    one, other = (part.had for part in whole.parts.values())
-    assert abs(one - other) <= CHUNK
+    new = whole.part("b").part(1).part(1)
+    new.wait(credit)
+    assert [give_turn(whole, credit) for _ in range(4)].count(new) == 2

@@ -31,7 +31,7 @@ class Sent:
 
     def __init__(self, limiter: UploadLimiter) -> None:
         self.by_client: Counter[Client] = Counter()
-        self.longest_chunk = 0
+        self.longest_chunk, self.shortest_chunk = 0, MIB
         self.longest_wait = 0  # in bytes that all of them sent meanwhile
         self._limiter = limiter
         self._more = asyncio.Event()
@@ -47,6 +47,7 @@ class Sent:
             async for chunk in chunks:
                 self.by_client[client] += len(chunk)
                 self.longest_chunk = max(self.longest_chunk, len(chunk))
+                self.shortest_chunk = min(self.shortest_chunk, len(chunk))
                 self.longest_wait = max(self.longest_wait, self.by_client.total() - before)
                 before = self.by_client.total()
                 self._more.set()
@@ -89,6 +90,7 @@ def test_a_limit_is_never_exceeded(rate: int, streams: int) -> None:
             burst, chunk = 0.1, 0.2
             assert sent.by_client.total() <= rate * (time.monotonic() - started + burst + chunk)
             assert sent.longest_chunk <= max(rate * chunk / streams, 4 << 10)
+            assert sent.shortest_chunk >= 4 << 10
 
     run(scenario())
 
@@ -132,6 +134,40 @@ def test_without_a_limit_nobody_waits() -> None:
             assert len(await anext(chunks)) == MIB
         assert limiter._timer is None
         await chunks.aclose()
+
+    run(scenario())
+
+
+def test_what_is_sent_counts_and_no_more() -> None:
+    async def one() -> AsyncIterator[memoryview]:
+        yield memoryview(b"short")
+
+    async def scenario() -> None:
+        limit = RateLimit(LEAST_LIMIT)
+        assert [bytes(chunk) async for chunk in UploadLimiter(limit).limited(one(), ANA)] == [
+            b"short"
+        ]
+        assert limit.take(0) == 0  # the burst that is allowed is not used up
+
+    run(scenario())
+
+
+def test_a_turn_that_comes_in_the_moment_of_a_cancellation_harms_nobody() -> None:
+    async def scenario() -> None:
+        limit = RateLimit(LEAST_LIMIT)
+        limiter = UploadLimiter(limit)
+        limit.take(LEAST_LIMIT)  # a second's worth
+        streams = [limiter.limited(endless(), client) for client in (ANA, BERTA)]
+        gone, other = (asyncio.create_task(anext(stream)) for stream in streams)
+        await asyncio.sleep(0.01)
+        limit.rate = 0
+        gone.cancel()
+        limiter._give_turns()
+        assert await other
+        await asyncio.wait([gone])
+        assert gone.cancelled()
+        await streams[1].aclose()
+        assert not limiter._all.parts
 
     run(scenario())
 
