@@ -53,6 +53,10 @@ class Fetcher:
     def report(self) -> SourceReport:
         return SourceReport(self.candidate.peer_name, str(self.candidate.endpoint), self.bytes)
 
+    @property
+    def shown_state(self) -> SourceState:
+        return self.state
+
     def start(self) -> None:
         self.was_started = True
 
