@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from benchmarks import hashing, machine, many, memory, report, startup, swarm, transfer
+from benchmarks import hashing, machine, many, memory, plot, report, startup, swarm, transfer
 from benchmarks.measure import AfterEach, Measurement
 from benchmarks.processes import ROOT, ProgramFailed
 
@@ -68,7 +68,9 @@ def main() -> None:
         print("\n" + report.as_text(measurement) + "\n", flush=True)
     if options.quick:
         print("Quick: too small and too few to be quoted.")
-    print("Written to", report.store(_RESULTS, facts, measurements, quick=options.quick))
+    results = report.store(_RESULTS, facts, measurements, quick=options.quick)
+    plot.write(results.with_suffix(".svg"), [results])
+    print("Written to", results, "and drawn beside it.")
 
 
 def _options() -> argparse.Namespace:
