@@ -23,7 +23,7 @@ class Pace:
     """How a source does, as measured by the caller.
 
     Attributes:
-        rate: bytes a second lately; none while it is not known, 0 when it is asked for some and
+        rate: bytes a second when it was last asked for some; none while that is not known, 0 when
             nothing comes.
         piece_bytes: bytes of its current piece that came already.
     """
@@ -57,24 +57,23 @@ class Speeds(Generic[Source]):
     def seconds_left(self, source: Source, run: Run) -> float:
         """How long a source needs for the rest of a run, which begins with its current piece."""
         left = byte_range(run, self._manifest)[1] - self._pace(source).piece_bytes
-        rate = self._rate(source)
-        return left / rate if rate else _FOREVER
+        return self._seconds(source, left)
 
     def seconds_for(self, source: Source, piece: int) -> float:
-        """How long a source that is asked for nothing would need for a piece."""
-        return self._manifest.piece_range(piece)[1] / self._idle_rate(source)
+        """How long a source would need for a piece from its beginning on."""
+        return self._seconds(source, self._manifest.piece_range(piece)[1])
 
     def share(self, source: Source, other: Source) -> float:
-        """The part of some work, 0 to 1, for one that is asked for nothing when both do it."""
-        rate = self._idle_rate(source)
-        return rate / (rate + self._rate(other))
+        """Of what two sources do together, the part of one whose rate is not 0: 0 to 1."""
+        return self._rate(source) / (self._rate(source) + self._rate(other))
+
+    def _seconds(self, source: Source, count: int) -> float:
+        rate = self._rate(source)
+        return count / rate if rate else _FOREVER
 
     def _rate(self, source: Source) -> float:
         rate = self._pace(source).rate
         return self._assumed_rate if rate is None else rate
-
-    def _idle_rate(self, source: Source) -> float:
-        return self._rate(source) or self._assumed_rate  # of 0 it may be the one who did not ask
 
     def _pace(self, source: Source) -> Pace:
         return self._paces.get(source, _UNKNOWN)

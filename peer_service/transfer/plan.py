@@ -232,7 +232,7 @@ class Plan(Generic[Source]):
         victim = max(blocks, key=rest.__getitem__)
         block, claimed = blocks[victim], self._claimed[victim]
         last = block.first + block.count - 1
-        if rest[victim] < speeds.seconds_for(source, last):
+        if not speeds.seconds_for(source, last) < rest[victim]:
             return None
         share = speeds.share(source, victim) * (claimed.end - claimed.first - 1)
         count = min(block.count, max(1, round(share)))

@@ -1,0 +1,446 @@
+"""Which piece is asked of which source, rule by rule."""
+
+import random
+from collections.abc import Iterable
+
+import pytest
+
+from peer_service.pieces import PieceSet, Run
+from peer_service.transfer.pace import Pace
+from peer_service.transfer.plan import Claim, Plan
+from tests.videos import MIB
+from videoteca_core.manifest import Manifest
+
+SLOW, FAST = Pace(1.0 * MIB), Pace(10.0 * MIB)
+
+
+class First(random.Random):
+    """Chance that always takes the first."""
+
+    def getrandbits(self, _bits: int, /) -> int:
+        return 0
+
+
+def a_set(count: int, pieces: Iterable[int]) -> PieceSet:
+    made = PieceSet(count)
+    for piece in pieces:
+        made.add(piece)
+    return made
+
+
+def a_plan(count: int, *, there: Iterable[int] = (), rng: random.Random | None = None) -> Plan[str]:
+    manifest = Manifest(count * MIB, bytes(32 * count))
+    return Plan(manifest, a_set(count, there), rng or First())
+
+
+def run_of(claim: Claim[str] | None) -> range:
+    assert claim
+    return range(claim.run.first, claim.run.first + claim.run.count)
+
+
+def bring(plan: Plan[str], source: str, pieces: Iterable[int]) -> None:
+    for piece in pieces:
+        plan.received(source, piece)
+
+
+# One source, or several that have everything and have not met
+
+
+def test_one_source_is_asked_for_everything_once_from_a_random_piece_on() -> None:
+    plan = a_plan(20, rng=random.Random(7))
+    plan.join("ana")
+    late = run_of(plan.claim("ana", {}))
+    assert late.stop == 20
+    assert [plan.received("ana", piece) for piece in late] == [True] * (len(late) - 1) + [False]
+    early = run_of(plan.claim("ana", {}))
+    assert early == range(late.start)
+    bring(plan, "ana", early)
+    assert plan.is_complete
+    assert plan.claim("ana", {}) is None
+
+
+def test_downloaders_begin_at_different_pieces() -> None:
+    begun = set()
+    for seed in range(40):
+        plan = a_plan(8, there=[0, 5], rng=random.Random(seed))
+        plan.join("ana")
+        run = run_of(plan.claim("ana", {}))
+        assert run.stop == (5 if run.start < 5 else 8)
+        begun.add(run.start)
+    assert begun == {1, 2, 3, 4, 6, 7}
+
+
+def test_after_the_first_claim_the_longest_free_stretch_goes_first() -> None:
+    plan = a_plan(12, there=[2, 6])
+    for source in ("ana", "eva", "luz"):
+        plan.join(source)
+    assert run_of(plan.claim("ana", {})) == range(2)
+    assert run_of(plan.claim("eva", {})) == range(7, 12)
+    assert run_of(plan.claim("luz", {})) == range(3, 6)
+
+
+def test_what_was_not_granted_is_free() -> None:
+    plan = a_plan(10)
+    plan.join("ana")
+    plan.join("eva")
+    plan.claim("ana", {})
+    plan.granted("ana", 4)
+    assert run_of(plan.claim("eva", {})) == range(4, 10)
+    assert [plan.received("ana", piece) for piece in range(4)] == [True, True, True, False]
+
+
+def test_what_a_stream_did_not_bring_is_free_when_it_ends() -> None:
+    plan = a_plan(10)
+    plan.join("ana")
+    plan.claim("ana", {})
+    bring(plan, "ana", range(3))
+    plan.release("ana")
+    assert run_of(plan.claim("ana", {})) == range(3, 10)
+
+
+def test_what_a_source_that_leaves_had_claimed_is_free() -> None:
+    plan = a_plan(10)
+    plan.join("ana")
+    plan.join("eva")
+    plan.claim("ana", {})
+    plan.leave("ana")
+    assert run_of(plan.claim("eva", {})) == range(10)
+
+
+def test_calls_about_a_source_that_left_are_harmless() -> None:
+    plan = a_plan(3)
+    plan.join("ana")
+    plan.claim("ana", {})
+    plan.leave("ana")
+    plan.leave("ana")
+    plan.granted("ana", 1)
+    plan.gained("ana", [1])
+    plan.release("ana")
+    assert not plan.received("ana", 0)
+    assert plan.claim("ana", {}) is None
+    assert not plan.wants("ana")
+    plan.join("eva")
+    assert run_of(plan.claim("eva", {})) == range(1, 3)
+
+
+def test_a_source_has_one_run_at_a_time() -> None:
+    plan = a_plan(3)
+    plan.join("ana")
+    plan.claim("ana", {})
+    with pytest.raises(AssertionError):
+        plan.claim("ana", {})
+
+
+def test_an_empty_video_is_complete() -> None:
+    plan = a_plan(0)
+    plan.join("ana")
+    assert plan.is_complete
+    assert not plan.wants("ana")
+    assert plan.claim("ana", {}) is None
+
+
+def test_sets_are_copied() -> None:
+    there, has = a_set(2, []), a_set(2, [0])
+    plan: Plan[str] = Plan(Manifest(2 * MIB, bytes(64)), there, random.Random(0))
+    plan.join("ana", has)
+    there.add(0)
+    has.add(1)
+    assert run_of(plan.claim("ana", {})) == range(1)
+    bring(plan, "ana", [0])
+    assert there == a_set(2, [0])
+    assert has == a_set(2, [0, 1])
+    assert plan.claim("ana", {}) is None
+
+
+def test_a_source_is_wanted_while_it_has_what_is_missing_even_if_it_is_claimed() -> None:
+    plan = a_plan(3, there=[0])
+    plan.join("ana")
+    plan.join("eva", a_set(3, [0]))
+    plan.join("luz", a_set(3, [0, 1]))
+    assert [plan.wants(source) for source in ("ana", "eva", "luz")] == [True, False, True]
+    bring(plan, "ana", [1])
+    assert not plan.wants("luz")
+    plan.gained("eva", [2])
+    assert plan.wants("eva")
+    bring(plan, "ana", [2])
+    assert not plan.wants("ana")
+
+
+# Nothing is free: a share of what another one has not begun
+
+
+@pytest.mark.parametrize(
+    ("slow", "fast", "expected"),
+    [
+        (SLOW, SLOW, range(11, 21)),
+        (Pace(1.0), Pace(3.0), range(6, 21)),
+        (Pace(None), Pace(None), range(11, 21)),
+        (Pace(None), Pace(5.0), range(11, 21)),  # the mean of those that are known
+        (Pace(1.0), Pace(1000.0), range(1, 21)),
+        (Pace(15.0), Pace(1.0), range(20, 21)),
+        (Pace(0), SLOW, range(1, 21)),
+    ],
+)
+def test_the_end_of_a_run_is_shared_by_what_both_can_do(
+    slow: Pace, fast: Pace, expected: range
+) -> None:
+    plan = a_plan(21)
+    plan.join("ana")
+    plan.join("eva")
+    plan.claim("ana", {})
+    assert run_of(plan.claim("eva", {"ana": slow, "eva": fast})) == expected
+    mine = range(expected.start)
+    assert [plan.received("ana", piece) for piece in mine] == [True] * (len(mine) - 1) + [False]
+
+
+def test_the_one_who_would_need_longest_is_helped() -> None:
+    plan = a_plan(30)
+    for source in ("ana", "eva", "luz"):
+        plan.join(source)
+    plan.claim("ana", {})
+    plan.granted("ana", 20)
+    assert run_of(plan.claim("eva", {})) == range(20, 30)
+    paces = {"ana": FAST, "eva": SLOW, "luz": SLOW}
+    assert run_of(plan.claim("luz", paces)) == range(26, 30)  # half of the 9 that are not begun
+
+
+def test_nothing_is_taken_from_one_who_is_done_sooner() -> None:
+    plan = a_plan(5)
+    plan.join("ana")
+    plan.join("eva")
+    plan.claim("ana", {})
+    paces = {"ana": Pace(5.1 * MIB), "eva": SLOW}
+    assert plan.claim("eva", paces) is None
+    paces = {"ana": Pace(4.9 * MIB), "eva": SLOW}
+    assert run_of(plan.claim("eva", paces)) == range(4, 5)
+
+
+def test_what_came_of_a_piece_counts() -> None:
+    plan = a_plan(2)
+    plan.join("ana")
+    plan.join("eva")
+    plan.claim("ana", {})
+    assert plan.claim("eva", {"ana": Pace(1.6 * MIB, MIB // 2), "eva": SLOW}) is None
+    assert plan.claim("eva", {"ana": Pace(1.6 * MIB), "eva": SLOW})
+
+
+def test_one_who_has_a_part_takes_the_last_pieces_that_it_has_and_frees_those_behind() -> None:
+    plan = a_swarm(30, ana=[], eva=[])
+    paces = {"owner": Pace(24.0 * MIB), "ana": Pace(3.0 * MIB)}
+    assert run_of(plan.claim("owner", paces)) == range(24)
+    plan.gained("ana", [0, 3, 4, 10, 11, 12, 13])
+    assert run_of(plan.claim("ana", paces)) == range(11, 14)
+    plan.gained("eva", [12, 14])
+    assert run_of(plan.claim("eva", paces)) == range(14, 15)
+    bring(plan, "owner", range(10))
+    assert not plan.received("owner", 10)
+
+
+# Only current pieces of others are left
+
+
+def two_with_one_piece_left() -> Plan[str]:
+    """Ana brings the last piece, and Eva has nothing to do."""
+    plan = a_plan(4, there=[0, 1, 2])
+    plan.join("ana")
+    plan.join("eva")
+    plan.claim("ana", {})
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("ana", "takes"),
+    [
+        (Pace(1.0 * MIB), True),
+        (Pace(6.0 * MIB), False),
+        (Pace(1.0 * MIB, MIB * 7 // 10), True),
+        (Pace(1.0 * MIB, MIB * 9 // 10), False),
+        (Pace(0), True),
+        (Pace(None), False),
+    ],
+)
+def test_a_current_piece_is_taken_over_by_one_twice_as_fast(ana: Pace, takes: bool) -> None:
+    plan = two_with_one_piece_left()
+    expected = Claim(Run(3, 1), "ana") if takes else None
+    assert plan.claim("eva", {"ana": ana, "eva": FAST}) == expected
+    assert plan.received("ana", 3) is False
+    assert plan.is_complete
+
+
+def test_the_slowest_current_piece_is_taken_over() -> None:
+    plan = a_plan(3)
+    for source in ("ana", "eva", "luz"):
+        plan.join(source)
+    plan.claim("ana", {})
+    plan.granted("ana", 1)
+    plan.claim("eva", {})
+    plan.granted("eva", 1)
+    plan.claim("luz", {})
+    plan.received("luz", 2)
+    paces = {"ana": Pace(1.0 * MIB, MIB // 2), "eva": SLOW, "luz": FAST}
+    assert plan.claim("luz", paces) == Claim(Run(1, 1), "eva")
+
+
+def test_what_is_behind_a_piece_that_was_taken_over_is_free() -> None:
+    plan = a_plan(3)
+    plan.join("ana")
+    plan.claim("ana", {})
+    plan.join("eva", a_set(3, [0]))
+    paces = {"ana": SLOW, "eva": FAST}
+    plan.join("luz", a_set(3, []))
+    assert plan.claim("eva", paces) == Claim(Run(0, 1), "ana")
+    assert run_of(plan.claim("ana", paces)) in (range(1, 2), range(2, 3))
+
+
+def test_a_piece_is_not_taken_back() -> None:
+    plan = two_with_one_piece_left()
+    assert plan.claim("eva", {"ana": SLOW, "eva": FAST})
+    assert plan.claim("ana", {"ana": FAST, "eva": Pace(0)}) is None
+    plan.join("luz")
+    assert plan.claim("luz", {"ana": FAST, "eva": Pace(0)}) == Claim(Run(3, 1), "eva")
+    plan.release("luz")
+    assert plan.claim("ana", {}) == Claim(Run(3, 1))
+
+
+def test_one_who_lost_its_piece_may_bring_it_all_the_same() -> None:
+    plan = two_with_one_piece_left()
+    plan.claim("eva", {"ana": SLOW, "eva": FAST})
+    assert plan.received("ana", 3) is False
+    assert plan.is_complete
+    assert plan.received("eva", 3) is False
+    plan.release("ana")
+    plan.release("eva")
+    assert plan.claim("eva", {}) is None
+
+
+def test_a_piece_that_came_late_is_skipped_by_the_one_who_was_to_bring_it() -> None:
+    plan = a_plan(10)
+    plan.join("ana")
+    plan.claim("ana", {})
+    plan.leave("ana")
+    plan.join("eva")
+    assert run_of(plan.claim("eva", {})) == range(10)
+    plan.received("ana", 0)
+    plan.granted("eva", 8)  # counted from what it was asked for
+    assert plan.received("eva", 0) is True
+    plan.received("ana", 5)
+    assert [plan.received("eva", piece) for piece in range(1, 5)] == [True, True, True, False]
+    assert run_of(plan.claim("eva", {})) == range(6, 10)
+
+
+# A swarm
+
+
+def a_swarm(count: int, **has: Iterable[int]) -> Plan[str]:
+    """An owner of everything, and those who have some pieces."""
+    plan = a_plan(count)
+    plan.join("owner")
+    for source, pieces in has.items():
+        plan.join(source, a_set(count, pieces))
+    return plan
+
+
+def test_the_rarest_pieces_go_first() -> None:
+    plan = a_swarm(6, ana=[0, 1, 2, 3], eva=[0, 1, 2], luz=[5, 0])
+    assert run_of(plan.claim("owner", {})) == range(4, 5)
+    assert run_of(plan.claim("ana", {})) == range(3, 4)
+    assert run_of(plan.claim("eva", {})) in (range(1, 2), range(2, 3))
+    assert run_of(plan.claim("luz", {})) == range(5, 6)
+
+
+def test_among_equally_rare_pieces_downloaders_choose_differently() -> None:
+    begun = set()
+    for seed in range(60):
+        plan = a_plan(6, rng=random.Random(seed))
+        plan.join("owner")
+        plan.join("ana", a_set(6, [2]))
+        begun.add(run_of(plan.claim("owner", {})).start)
+    assert begun == {0, 1, 3, 4, 5}
+
+
+def test_copies_come_and_go() -> None:
+    plan = a_swarm(3, ana=[0, 1], eva=[0])
+    plan.gained("eva", [2, 2])
+    plan.gained("eva", [1])
+    plan.leave("ana")
+    assert run_of(plan.claim("owner", {})).start in {0, 1, 2}
+    plan.release("owner")
+    plan.join("ana", a_set(3, [0, 2]))
+    assert run_of(plan.claim("owner", {})) == range(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("pace", "length"),
+    [(Pace(None), 1), (Pace(0), 1), (Pace(2.6 * MIB), 3), (Pace(99.0 * MIB), 5)],
+)
+def test_a_run_takes_about_a_second_and_stays_equally_rare(pace: Pace, length: int) -> None:
+    plan = a_swarm(9, ana=[5, 6, 7, 8])
+    assert run_of(plan.claim("owner", {"owner": pace})) == range(length)
+
+
+def test_a_run_ends_before_what_is_claimed_or_there() -> None:
+    plan = a_swarm(9, ana=[3])
+    plan.received("ana", 6)
+    assert run_of(plan.claim("ana", {})) == range(3, 4)
+    assert run_of(plan.claim("owner", {"owner": FAST})) == range(3)
+    bring(plan, "owner", range(3))
+    assert run_of(plan.claim("owner", {"owner": FAST})) == range(4, 6)
+
+
+def test_a_source_goes_on_where_nobody_followed() -> None:
+    for seed in range(20):
+        plan = a_plan(20, rng=random.Random(seed))
+        plan.join("owner")
+        plan.join("ana", a_set(20, [0]))
+        plan.received("owner", 7)
+        assert run_of(plan.claim("owner", {})) == range(8, 9)
+
+
+def test_where_others_brought_the_same_a_source_goes_elsewhere() -> None:
+    begun = set()
+    for seed in range(20):
+        plan = a_plan(20, rng=random.Random(seed))
+        plan.join("owner")
+        plan.join("ana", a_set(20, [7]))
+        plan.received("owner", 7)
+        begun.add(run_of(plan.claim("owner", {})).start)
+    assert len(begun) > 5
+
+
+def test_long_runs_are_cut_when_a_swarm_begins() -> None:
+    plan = a_plan(20)
+    plan.join("owner")
+    plan.claim("owner", {})
+    bring(plan, "owner", range(2))
+    plan.join("ana", a_set(20, [9, 15]))
+    paces = {"owner": Pace(3.0 * MIB)}
+    assert run_of(plan.claim("ana", paces)) in (range(9, 10), range(15, 16))
+    assert [plan.received("owner", piece) for piece in range(2, 5)] == [True, True, False]
+
+
+def test_a_swarm_is_over_when_all_have_everything() -> None:
+    plan = a_swarm(9, ana=range(8))
+    plan.gained("ana", [8])
+    assert run_of(plan.claim("ana", {})) == range(9)
+
+
+def test_a_swarm_is_over_when_those_who_lack_some_leave() -> None:
+    plan = a_swarm(9, ana=range(8))
+    plan.leave("ana")
+    assert run_of(plan.claim("owner", {})) == range(9)
+
+
+@pytest.mark.parametrize(
+    ("owner_is_needed", "rate", "takes"),
+    [(True, 0.6, True), (True, 0.4, False), (False, 1.9, False), (False, 2.1, True)],
+)
+def test_an_owner_is_freed_for_what_others_lack(
+    owner_is_needed: bool, rate: float, takes: bool
+) -> None:
+    plan = a_swarm(3, ana=[])
+    if not owner_is_needed:
+        bring(plan, "owner", [1, 2])
+    assert run_of(plan.claim("owner", {})) == range(1)
+    plan.gained("ana", [0])
+    paces = {"owner": Pace(1.0 * MIB), "ana": Pace(rate * MIB)}
+    assert plan.claim("ana", paces) == (Claim(Run(0, 1), "owner") if takes else None)
