@@ -14,6 +14,7 @@ from tests.fakes.peer import FakePeer
 from tests.videos import MIB, manifest_of, video_bytes
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import VideotecaError
+from videoteca_core.manifest import Manifest
 
 DATA: Final = video_bytes(7 * MIB + 12_345)
 STALL_SECONDS: Final = 0.5
@@ -64,12 +65,18 @@ class Fetching:
         transfer: the last transfer.
     """
 
-    def __init__(self, folder: Path, data: bytes = DATA, name: str = "clip.mp4") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        data: bytes = DATA,
+        name: str = "clip.mp4",
+        manifest: Manifest | None = None,
+    ) -> None:
         self.folder = folder
         self.folder.mkdir(exist_ok=True)
         self.data = data
         self.name = name
-        self.manifest = manifest_of(data)
+        self.manifest = manifest or manifest_of(data)
         self.stall_seconds = STALL_SECONDS
         self.find: Callable[[], Sequence[Candidate]] = tuple
         self.stop = threading.Event()

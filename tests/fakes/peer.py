@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import grpc
 
@@ -27,6 +27,12 @@ _STEP_SECONDS: Final = 0.02
 _LOOK_SECONDS: Final = 0.1
 
 
+class Content(Protocol):
+    """The bytes of a video."""
+
+    def __getitem__(self, part: slice, /) -> bytes: ...
+
+
 class FakePeer(videoteca_pb2_grpc.PeerServicer):
     """Serves one video, or the pieces of it that it has.
 
@@ -44,9 +50,9 @@ class FakePeer(videoteca_pb2_grpc.PeerServicer):
         hold: streams that hang wait for it.
     """
 
-    def __init__(self, data: bytes, manifest: Manifest | None = None) -> None:
+    def __init__(self, data: Content, manifest: Manifest | None = None) -> None:
         self.data = data
-        self.manifest = manifest or manifest_of(data)
+        self.manifest = manifest or manifest_of(data[:])
         self.alter: Callable[[Messages], Messages] = lambda messages: messages
         self.alter_manifest: Callable[[pb.GetManifestResponse], None] = lambda _answer: None
         self.alter_pieces: Callable[[News], News] = lambda news: news
