@@ -68,12 +68,12 @@ def test_a_download_is_published_once_as_partial_and_once_as_complete(
     publish, withdraw = TrackerClient.publish, TrackerClient.withdraw
 
     def publishing(client: TrackerClient, holdings: tuple[Holding, ...], **options: bool) -> None:
-        told.extend((holding.name, holding.state) for holding in holdings)
         publish(client, holdings, **options)
+        told.extend((holding.name, holding.state) for holding in holdings)
 
     def withdrawing(client: TrackerClient, names: tuple[str, ...]) -> None:
-        withdrawn.extend(names)
         withdraw(client, names)
+        withdrawn.extend(names)
 
     monkeypatch.setattr(TrackerClient, "publish", publishing)
     monkeypatch.setattr(TrackerClient, "withdraw", withdrawing)
