@@ -103,24 +103,21 @@ def _allocate(fd: int, size_bytes: int) -> None:
             return
 
 
-def replace_file(folder_fd: int, name: str, data: bytes, *, durable: bool) -> None:
+def replace_file(folder_fd: int, name: str, data: bytes) -> None:
     """Write a small file of a folder anew, so that it is the old or the new one at any moment.
+
+    After a power cut it may be neither: who reads it must be able to tell.
 
     Args:
         folder_fd: the folder.
         name: the file in it; ``name`` with ``.new`` behind it is used on the way.
         data: its new content.
-        durable: whether the new one must survive a power cut from now on.
     """
     temporary = f"{name}.new"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(temporary, flags, 0o600, dir_fd=folder_fd)
     try:
         write_all(fd, data, 0)
-        if durable:
-            sync(fd)
     finally:
         os.close(fd)
     os.replace(temporary, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-    if durable:
-        sync(folder_fd)

@@ -4,8 +4,8 @@ In the folder of partial files there are, for a video with the id ``ID``:
 
 - ``ID.part``: the bytes in their places, with the space for all of them;
 - ``ID.manifest``: the digests of its pieces, which prove themselves by hashing to ``ID``;
-- ``ID.progress``: which pieces count. A piece counts once it is verified, written and synced:
-  first the bytes, then this.
+- ``ID.progress``: which pieces count; see ``note.py``. A piece counts once it is verified,
+  written and synced: first the bytes, then this.
 """
 
 import contextlib
@@ -29,10 +29,11 @@ from peer_service.durable import (
 from peer_service.partial import LivePieces, PartialVideo
 from peer_service.pieces import PieceSet, bytes_there
 from peer_service.transfer.folder import PARTS_FOLDER, ReceivedFolder
+from peer_service.transfer.note import ProgressNote
 from peer_service.transfer.syncer import BatchSyncer
 from peer_service.transfer.verify import piece_is_good
 from videoteca_core.errors import FileUnreadable, InvalidRequest
-from videoteca_core.manifest import DIGEST_BYTES, Manifest, digest
+from videoteca_core.manifest import Manifest
 from videoteca_core.text import N_
 
 _PART, _MANIFEST, _PROGRESS = ".part", ".manifest", ".progress"
@@ -103,6 +104,9 @@ class PartFile:
         with contextlib.ExitStack() as stack, disk_errors(self._path):
             self._fd = self._open_part()
             stack.callback(os.close, self._fd)
+            self._note = stack.enter_context(
+                ProgressNote(manifest.video_id + _PROGRESS, folder.parts_fd, manifest)
+            )
             counted = self._counted()
             reserve(self._fd, manifest.size_bytes)
             self._store_manifest()
@@ -165,37 +169,25 @@ class PartFile:
         with disk_errors(self._path):
             sync_data(self._fd)
             noted_at = os.fstat(self._fd).st_mtime_ns if clean else _NOT_CLEAN
-            content = noted_at.to_bytes(_NUMBER_BYTES, "little") + pieces.to_bytes()
-            name = self.manifest.video_id + _PROGRESS
-            data = content + self._seal(content)
-            replace_file(self._folder.parts_fd, name, data, durable=True)
+            self._note.write(pieces, noted_at)
         self._on_progress(bytes_there(pieces, self.manifest))
 
     def _counted(self) -> PieceSet:
         """The pieces that count, and are still what they were."""
-        data = _read(self._folder, self.manifest.video_id + _PROGRESS)
-        content, seal = data[:-DIGEST_BYTES], data[-DIGEST_BYTES:]
-        flags = content[_NUMBER_BYTES:]
-        if len(flags) != self.manifest.piece_count or seal != self._seal(content):
-            return PieceSet(self.manifest.piece_count)
-        pieces = PieceSet.from_bytes(flags)
+        pieces = self._note.pieces.copy()
         status = os.fstat(self._fd)
-        noted_at = int.from_bytes(content[:_NUMBER_BYTES], "little")
-        if (noted_at, self.manifest.size_bytes) != (status.st_mtime_ns, status.st_size):
+        if (self._note.noted_at, self.manifest.size_bytes) != (status.st_mtime_ns, status.st_size):
             for piece in pieces:
                 if not piece_is_good(self._fd, piece, self.manifest, self._stop):
                     pieces.discard(piece)
         return pieces
-
-    def _seal(self, content: bytes) -> bytes:
-        return digest(self.manifest.video_id.encode() + content)
 
     def _store_manifest(self) -> None:
         if stored_manifest(self._folder, self.manifest.video_id) is None:
             size = self.manifest.size_bytes.to_bytes(_NUMBER_BYTES, "little")
             name = self.manifest.video_id + _MANIFEST
             data = size + self.manifest.piece_digests
-            replace_file(self._folder.parts_fd, name, data, durable=False)  # it proves itself
+            replace_file(self._folder.parts_fd, name, data)
 
     def _open_part(self) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -15,15 +15,15 @@ from typing import Final
 import pytest
 
 from peer_service.downloads.model import DownloadState
+from peer_service.transfer.folder import ReceivedFolder
+from peer_service.transfer.note import ProgressNote
 from tests.downloading import downloading
 from tests.fakes.peer import FakePeer, Messages, fake_peer
 from tests.videos import MIB, located, video_bytes
 from tests.waiting import eventually
-from videoteca_core.manifest import DIGEST_BYTES
 
 NEVER: Final = 1_000_000
 ROOT: Final = Path(__file__).parents[2]
-_BEFORE_FLAGS: Final = 8  # bytes of a note before the flags, one byte a piece
 
 
 @contextlib.contextmanager
@@ -36,7 +36,7 @@ def process(
         folder,
         dies_at_change,
         peer.manifest.video_id,
-        len(peer.data),
+        peer.manifest.size_bytes,
         "clip.mp4",
         peer.endpoint,
     )
@@ -76,7 +76,7 @@ def test_killed_before_any_change_of_the_disk_it_ends_well(tmp_path: Path) -> No
                 assert received == 0
                 break
             assert ends == -9
-            assert received <= len(peer.data)
+            assert received <= peer.manifest.size_bytes
     assert change > 15  # folder, space, pieces, syncs, notes, name, removals: all were hit
 
 
@@ -104,12 +104,16 @@ def test_killed_at_any_time_it_goes_on_from_what_counts(tmp_path: Path) -> None:
                 time.sleep(chance.uniform(0, 0.3))  # anywhere between two notes
                 running.kill()
         peer.alter = lambda messages: messages
-        counted = notes.read_bytes()[_BEFORE_FLAGS:-DIGEST_BYTES].count(1)
+        with (
+            ReceivedFolder(folder) as opened,
+            ProgressNote(notes.name, opened.parts_fd, peer.manifest) as note,
+        ):
+            counted = len(note.pieces)
         assert counted > 3
-        missing = len(peer.data) - counted * MIB  # and the rest of a piece if the last one counts
+        missing = peer.manifest.size_bytes - counted * MIB  # and the rest of a piece if the last one counts
         assert missing <= finish(tmp_path, folder, peer) < missing + MIB
         # What was fetched twice is only what was on its way between two notes: half a second's.
-        assert peer.sent_bytes < len(peer.data) + 4 * 64 * MIB
+        assert peer.sent_bytes < peer.manifest.size_bytes + 4 * 64 * MIB
 
 
 @pytest.mark.parametrize("call", ["fdatasync", "fsync"])

@@ -151,7 +151,7 @@ def test_a_file_system_without_links(
     assert (fetching.folder / "clip.mp4").read_bytes() == b"mine"
 
 
-@pytest.mark.parametrize("call", ["pwrite", "fdatasync", "replace"])
+@pytest.mark.parametrize("call", ["pwrite", "fdatasync", "fsync"])
 def test_a_disk_that_fails_is_no_sources_fault(
     fetching: Fetching, peer: FakePeer, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
