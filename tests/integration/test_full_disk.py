@@ -160,7 +160,7 @@ def test_a_download_that_has_its_space_ends_on_a_disk_that_others_fill(
         disk.fill()
         peer.hold.set()
         done = mine.wait(number, DONE)
-        assert mine.worker.downloaded_bytes == len(peer.data)
+        assert mine.worker.downloaded_bytes == peer.manifest.size_bytes
         assert Path(done.path).read_bytes() == peer.data
 
 
