@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from mmap import mmap
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +45,7 @@ def library(folder: Path) -> None:
         asyncio.run(share(database))
 
 
-def mmap(folder: Path) -> None:
+def mapped(folder: Path) -> None:
     """BLAKE3 of each whole file, mapped into memory."""
     _in_threads(folder, lambda path: blake3().update_mmap(path).digest())
 
@@ -54,7 +55,7 @@ def readinto(folder: Path) -> None:
 
     def hash_file(path: Path) -> bytes:
         hasher = blake3()
-        block = memoryview(bytearray(_BLOCK_BYTES))
+        block = memoryview(mmap(-1, _BLOCK_BYTES))  # whole pages: the fastest to fill
         with path.open("rb", buffering=0) as file:
             while length := file.readinto(block):
                 hasher.update(block[:length])
@@ -69,7 +70,7 @@ def _in_threads(folder: Path, hash_file: Callable[[Path], bytes]) -> None:
 
 
 _WAYS: Final[Mapping[str, Callable[[Path], None]]] = {
-    way.__name__: way for way in (library, mmap, readinto)
+    way.__name__: way for way in (library, mapped, readinto)
 }
 
 

@@ -10,7 +10,7 @@ from benchmarks.measure import AfterEach, Check, Measurement, Metric, Sample, in
 from benchmarks.processes import ROOT, run
 
 _OURS: Final = "videoteca, hashing"
-_OTHERS: Final = {"blake3, update_mmap": "mmap", "blake3, readinto": "readinto"}
+_OTHERS: Final = {"blake3, update_mmap": "mapped", "blake3, readinto": "readinto"}
 _TARGET: Final = 0.8
 _FILES: Final = 4
 
