@@ -43,7 +43,7 @@ class Receiver:
             (seconds,) = peers.download([receiver], (self._video_id, self._video.name))
             cpu_seconds = receiver.server.cpu_seconds() - before
             peak_bytes = receiver.server.peak_bytes()
-        take_away(receiver.received / self._video.name, self._video.stat().st_size)
+        take_away(receiver.received(self._video.name), self._video.stat().st_size)
         return {
             Metric.TRANSFER_SECONDS: seconds,
             Metric.CLIENT_CPU_SECONDS: cpu_seconds,

@@ -49,10 +49,9 @@ class BusyPeer:
             busy = stack.enter_context(
                 peers.peer(home, self._tracker, *options, shared=self._served.parent)
             )
-            peers.wait_until(lambda: bool(busy.control.status().shared), "it shares its video")
-            (served,) = busy.control.status().shared
+            served_id = peers.offered(busy.home, self._served.name)
             for number in range(_READERS):
-                command = ["-m", "benchmarks.slow_reader", busy.endpoint, served.video_id]
+                command = ["-m", "benchmarks.slow_reader", busy.endpoint, served_id]
                 log = self._folder / f"reader-{number}.log"
                 stack.enter_context(serving([sys.executable, *command], log=log))
             self._wait_for_readers(busy)
@@ -60,13 +59,13 @@ class BusyPeer:
             self._wait_for_readers(busy)
             peak_bytes = busy.server.peak_bytes()
         for path in self._wanted.values():
-            take_away(busy.received / path.name, path.stat().st_size)
+            take_away(busy.received(path.name), path.stat().st_size)
         return {Metric.TRANSFER_SECONDS: seconds, Metric.SERVER_PEAK_BYTES: peak_bytes}
 
     def _wait_for_readers(self, busy: peers.Peer) -> None:
         """All of them read; between two requests one of them may not."""
         peers.wait_until(
-            lambda: busy.control.status().uploads == _READERS, f"{_READERS} read from it"
+            lambda: busy.home.ask("status")["uploads"] == _READERS, f"{_READERS} read from it"
         )
 
 

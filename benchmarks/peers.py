@@ -2,22 +2,18 @@
 
 import contextlib
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.processes import VIDEOTECA, Finished, ProgramFailed, Server, run, serving
-from peer_service.control_client import ControlClient
-from peer_service.home import Home as PeerHome
-from videoteca_core.catalogue import VideoQuery
+from benchmarks.processes import ROOT, VIDEOTECA, Finished, ProgramFailed, Server, run, serving
 
 _READY_SECONDS: Final = 120.0
-_DOWNLOAD_SECONDS: Final = 600.0
-_ASK_SECONDS: Final = 0.2
-_LOOK_SECONDS: Final = 0.005
+_LOOK_SECONDS: Final = 0.2
 
 
 class Home:
@@ -66,19 +62,21 @@ class Peer:
     Attributes:
         server: its process.
         endpoint: where it serves, HOST:PORT.
-        received: where its downloads go.
-        control: what its owner asks it.
+        home: its home; it receives into a folder there.
     """
 
     server: Server
     endpoint: str
-    received: Path
-    control: ControlClient
+    home: Home
+
+    def received(self, name: str) -> Path:
+        """Where a video is that it downloaded."""
+        return _received(self.home.path) / name
 
 
 @contextlib.contextmanager
 def peer(home: Path, tracker: str, *options: str, shared: Path | None = None) -> Iterator[Peer]:
-    """A peer on a free port of loopback, once it is registered under the name of its home.
+    """A peer on a free port of loopback, with the name of its home.
 
     Args:
         home: a folder that is not there yet.
@@ -86,14 +84,15 @@ def peer(home: Path, tracker: str, *options: str, shared: Path | None = None) ->
         options: others of ``videoteca peer``.
         shared: what it shares; nothing by default.
     """
-    received = home / "received"
     words = ["--name", home.name, "--tracker", tracker, "--listen", "127.0.0.1:0"]
-    words += ["--shared", str(shared or home / "shared"), "--received", str(received), *options]
-    with _server(home, "peer", *words) as server:
+    words += ["--shared", str(shared or home / "shared"), "--received", str(_received(home))]
+    with _server(home, "peer", *words, *options) as server:
         port = json.loads(server.first_line)["listen_port"]
-        with ControlClient(PeerHome(home).running_socket()) as control:
-            wait_until(lambda: control.status().registered, f"{home.name} registers")
-            yield Peer(server, f"127.0.0.1:{port}", received, control)
+        yield Peer(server, f"127.0.0.1:{port}", Home(home, tracker))
+
+
+def _received(home: Path) -> Path:
+    return home / "received"
 
 
 def offered(asker: Home, name: str, sources: int = 1) -> str:
@@ -119,13 +118,11 @@ def wait_until(condition: Callable[[], bool], what: str) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise ProgramFailed(f"waited {_READY_SECONDS:g} s in vain until {what}")
-        time.sleep(_ASK_SECONDS)
+        time.sleep(_LOOK_SECONDS)
 
 
 def download(receivers: Sequence[Peer], *videos: tuple[str, str]) -> list[float]:
     """Let all of the peers download the same videos, and wait until they have.
-
-    A file is looked for under its name, which it gets once it is verified and synced.
 
     Args:
         receivers: the peers.
@@ -137,26 +134,6 @@ def download(receivers: Sequence[Peer], *videos: tuple[str, str]) -> list[float]
     Raises:
         ProgramFailed: one does not get there.
     """
-
-    def enqueue(receiver: Peer) -> None:
-        for video_id, _name in videos:
-            receiver.control.enqueue(VideoQuery(video_id=video_id))
-
-    missing = {
-        receiver.endpoint: [receiver.received / name for _video_id, name in videos]
-        for receiver in receivers
-    }
-    took: list[float] = []
-    with ThreadPoolExecutor(len(receivers)) as pool:
-        started = time.perf_counter()
-        list(pool.map(enqueue, receivers))
-        while missing:
-            for endpoint, paths in tuple(missing.items()):
-                if all(path.exists() for path in paths):
-                    del missing[endpoint]
-                    took.append(time.perf_counter() - started)
-            if time.perf_counter() > started + _DOWNLOAD_SECONDS:
-                states = [receiver.control.downloads() for receiver in receivers]
-                raise ProgramFailed(f"not all downloads ended: {states}")
-            time.sleep(_LOOK_SECONDS)
-    return took
+    homes = [str(receiver.home.path) for receiver in receivers]
+    command = [sys.executable, "-m", "benchmarks.ask", *homes, "--", *chain(*videos)]
+    return [float(word) for word in run(command, cwd=ROOT).output.split()]

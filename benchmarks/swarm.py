@@ -66,8 +66,8 @@ class Swarm:
                 stack.enter_context(peers.peer(home, self._tracker, *_limit())) for home in homes
             ]
             took = peers.download(receivers, (self._video_id, self._video.name))
-        for home in homes:
-            _check_and_remove(home / "received" / self._video.name, self._video, home)
+        for receiver in receivers:
+            _check_and_remove(receiver.received(self._video.name), self._video, receiver.home.path)
         return {Metric.TRANSFER_SECONDS: max(took), Metric.FIRST_SECONDS: min(took)}
 
 
