@@ -1,10 +1,12 @@
 """Opens files below a shared folder so that nothing outside of it can ever be read."""
 
+import errno
 import os
 import stat
 from pathlib import Path
 from typing import Final, Self
 
+from peer_service.library.memory_disk import is_memory_disk
 from peer_service.library.model import FileStamp, FoundFile, OfferedVideo
 from peer_service.partial import PartialVideo
 from videoteca_core.errors import FileChanged
@@ -82,6 +84,7 @@ class OpenVideo:
     def __init__(self, file: FoundFile, name: str, *, grows: bool = False) -> None:
         self._name = name
         self._stamp = None if grows else file.stamp
+        self._no_wait = _NO_WAIT
         self._file = open_below(file.folder, file.parts)
         try:
             self.check()
@@ -129,16 +132,22 @@ class OpenVideo:
         Raises:
             FileChanged: the file changed before they were read.
         """
-        if _NO_WAIT is None:
+        if self._no_wait is None:
             return False
         try:
-            length = os.preadv(self._file, [into], offset, _NO_WAIT)
-        except OSError:  # it would wait, or the file system can't tell
-            return False
+            length = os.preadv(self._file, [into], offset, self._no_wait)
+        except OSError as error:  # it would wait, or the file system can't tell
+            if error.errno != errno.EOPNOTSUPP or not self._never_waits():
+                return False
+            self._no_wait = 0
+            return self.read_cached(offset, into)
         if length < len(into):
             return False
         self.check()
         return True
+
+    def _never_waits(self) -> bool:
+        return is_memory_disk(os.fstat(self._file).st_dev)
 
     def check(self) -> None:
         """Check that the file has not changed.

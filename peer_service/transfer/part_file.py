@@ -39,6 +39,8 @@ from videoteca_core.text import N_
 _PART, _MANIFEST, _PROGRESS = ".part", ".manifest", ".progress"
 _NUMBER_BYTES: Final = 8
 _NOT_CLEAN: Final = 0
+_BLOCK_BYTES: Final = 64 << 10
+"""Hashed and then written while it is in the core's own cache."""
 
 
 class PieceRejected(Exception):
@@ -239,10 +241,12 @@ class PieceWriter:
             DiskFull, FileUnreadable: the disk refuses.
         """
         mine, rest = data[: self.left], data[self.left :]
-        self._hasher.update(mine)
         with disk_errors(self._path):
-            write_all(self._fd, mine, self._offset)
-        self._offset += len(mine)
+            for start in range(0, len(mine), _BLOCK_BYTES):
+                block = mine[start : start + _BLOCK_BYTES]
+                self._hasher.update(block)
+                write_all(self._fd, block, self._offset)
+                self._offset += len(block)
         self.left -= len(mine)
         if not self.left:
             if self._hasher.digest() != self._part.manifest.piece_digest(self.piece):
