@@ -12,6 +12,7 @@ from tests.error_kinds import error_kinds, sample_fields
 from videoteca_core.addresses import Endpoint
 from videoteca_core.errors import (
     AlreadyExists,
+    Busy,
     InternalError,
     InvalidInput,
     InvalidName,
@@ -20,7 +21,6 @@ from videoteca_core.errors import (
     LocalTrouble,
     NameAmbiguous,
     NotFound,
-    Busy,
     NoUploadSlot,
     RemoteFailure,
     Unreachable,
