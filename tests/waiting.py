@@ -7,7 +7,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], timeout_seconds: float = 20.0) -> T:
+def eventually(
+    condition: Callable[[], T], timeout_seconds: float = 20.0, pause_seconds: float = 0.02
+) -> T:
     """Poll until the condition is truthy and return its value; fail the test after the bound."""
     deadline = time.monotonic() + timeout_seconds
     while True:
@@ -17,4 +19,4 @@ def eventually(condition: Callable[[], T], timeout_seconds: float = 20.0) -> T:
         if time.monotonic() > deadline:
             message = f"not within {timeout_seconds} s: {condition}"
             raise AssertionError(message)
-        time.sleep(0.02)
+        time.sleep(pause_seconds)
