@@ -36,8 +36,8 @@ class Aria2:
     def run(self) -> Sample:
         """Download once; the file and its name are synced, which counts.
 
-        It does not tell how long the transfer took: that is its whole run, of which the start of
-        the process is 0.02 s.
+        It does not tell how long the transfer took: that is its whole run, of which the start takes
+        a few hundredths of a second.
         """
         before = self._server.cpu_seconds()
         done = run(self._command, cwd=self._target.parent)
