@@ -80,20 +80,25 @@ class UploadLimiter:
 
     def _give_turns(self) -> None:
         """Give the turns that are due, and come back for the next."""
-        while self._turns:
-            seconds = self._limit.take(0)
+        while self._turns and not self._timer:
+            seconds = self._limit.take(0) or self._give_turn()
             if seconds:
-                if not self._timer:
-                    loop = asyncio.get_running_loop()
-                    self._timer = loop.call_later(seconds, self._go_on)
-                return
-            stream = self._all.next()
-            turn = self._end_turn(stream)
-            if not turn.come.done():  # done: cancelled, by somebody who is about to say so
-                length = min(turn.most, self._chunk_bytes())
-                self._limit.take(length)
-                stream.take(length)
-                turn.come.set_result(length)
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(seconds, self._go_on)
+
+    def _give_turn(self) -> float:
+        """Give the next turn, and say after how many seconds there may be another."""
+        stream = self._all.next()
+        turn = self._end_turn(stream)
+        if turn.come.done():  # cancelled, by somebody who is about to say so
+            return 0.0
+        length = min(turn.most, self._chunk_bytes())
+        stream.take(length)
+        turn.come.set_result(length)
+        rate, seconds = self._limit.rate, self._limit.take(length)
+        # Time that was lost is made up for at twice the limit, not at once: the others would have
+        # turns as long as this one is not back in the line.
+        return max(seconds, length / rate / 2) if rate else 0.0
 
     def _go_on(self) -> None:
         self._timer = None

@@ -273,7 +273,7 @@ def test_a_hundred_readers_that_never_read_stop_nobody_else(folder: Path, tmp_pa
         for _ in range(10):
             stub = stack.enter_context(peer.stub())
             calls += [stub.FetchVideo(pb.FetchVideoRequest(name="big.mp4")) for _ in range(10)]
-        eventually(lambda: peer.slots.in_use == 100)
+        eventually(lambda: peer.slots.in_use == 100, 60)
         other = stack.enter_context(peer.stub())
         assert fetch(other, name=CLIP)[1] == DATA
         assert other.GetManifest(pb.GetManifestRequest(name=CLIP), timeout=5).size_bytes

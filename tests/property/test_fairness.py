@@ -1,6 +1,6 @@
 """Whatever comes and goes, nobody who waits has less than its part, or has to wait for long."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peer_service.fairness import Share
@@ -30,6 +30,7 @@ def give_turn(whole: Share, credit: float = 0.0) -> Share:
     return stream
 
 
+@settings(deadline=None)
 @given(tree=TREES, turns=st.integers(1, 200))
 def test_all_who_wait_all_the_time_have_the_same(tree: list[list[int]], turns: int) -> None:
     whole = Share()
@@ -47,6 +48,7 @@ def test_all_who_wait_all_the_time_have_the_same(tree: list[list[int]], turns: i
         assert max(had) - min(had) <= CHUNK
 
 
+@settings(deadline=None)
 @given(
     tree=TREES,
     steps=st.lists(st.tuples(st.integers(0, 47), st.booleans()), max_size=80),
@@ -73,6 +75,7 @@ def test_the_turn_is_always_one_s_who_waits(
     assert not whole.parts
 
 
+@settings(deadline=None)
 @given(before=st.integers(0, 50), away=st.integers(0, 50), credit=st.sampled_from([0.0, 3 * CHUNK]))
 def test_who_comes_new_or_comes_back_does_not_hold_up_the_others(
     before: int, away: int, credit: float

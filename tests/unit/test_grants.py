@@ -1,7 +1,7 @@
 """What is granted is bound by time, ends where a piece does, and follows from what came before."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peer_service.clients import Client
@@ -37,6 +37,7 @@ def test_a_grant_is_what_is_wanted_or_ends_where_a_piece_does(
     assert grant(offset, wanted, piece, rate=rate, others_wait=others_wait) == granted
 
 
+@settings(deadline=None)
 @given(
     offset=st.integers(0, 1 << 40),
     wanted=st.integers(1, 1 << 40),
