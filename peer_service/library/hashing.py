@@ -5,10 +5,8 @@ import contextlib
 import mmap
 import os
 import threading
-from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Final
 
 from blake3 import blake3
@@ -22,15 +20,12 @@ from videoteca_core.manifest import DIGEST_BYTES, Manifest, piece_count, piece_s
 # Pieces are a power of two of it. The threads hand the interpreter lock over with every block: two
 # of them took a third longer with 128 KiB, and twice as long with 32 KiB.
 _BLOCK_BYTES: Final = 1 << 20
-# What a thread does before it looks what comes first by then: 8 ms from the page cache, a sixth of
-# a second from a disk that spins.
-_RUN_BYTES: Final = 16 << 20
 
 
 class HashJob:
-    """The hashing of one file, in runs of pieces, until it is done, has failed or is stopped.
+    """The hashing of one file, piece by piece, until it is done, has failed or is stopped.
 
-    Touched on the event loop only, but for :meth:`hash` and :meth:`check`.
+    Made on the event loop; usable from any thread.
 
     Args:
         name: under which the file is to be shared.
@@ -38,8 +33,9 @@ class HashJob:
 
     Attributes:
         urgent: whether somebody waits for it.
+        pieces: how many there are.
         hashed_bytes: how far it is.
-        ended: set when no run of it is left or under way.
+        ended: set when no piece is left or under way.
         task: what ends with the video, once started.
     """
 
@@ -49,48 +45,44 @@ class HashJob:
         self.name: Final = name
         self.file: Final = file
         self.urgent = False
+        self.pieces: Final = piece_count(self.size_bytes)
         self.hashed_bytes = 0
         self.ended: Final = asyncio.Event()
-        self._lock: Final = threading.Lock()
-        self._video: OpenVideo | None = None
+        self._loop: Final = asyncio.get_running_loop()
         self._piece_size: Final = piece_size(self.size_bytes)
-        pieces = range(piece_count(self.size_bytes))
-        length = max(1, _RUN_BYTES // self._piece_size)
-        # An empty file has a run as well: it is opened, to see whether it still is one.
-        self._runs = deque(pieces[at : at + length] for at in range(0, len(pieces) or 1, length))
+        self._digests: Final = bytearray(DIGEST_BYTES * self.pieces)
+        self._lock: Final = threading.Lock()
+        self._next = 0
         self._under_way = 0
-        self._digests: Final = bytearray(DIGEST_BYTES * len(pieces))
-        self._error: BaseException | None = None
+        self._video: OpenVideo | None = None
+        self._error: Exception | None = None
+        if not self.pieces:
+            self.ended.set()
 
     @property
     def size_bytes(self) -> int:
         """The size of the file."""
         return self.file.stamp.size_bytes
 
-    def begin_run(self) -> range | None:
-        """The pieces to hash next; none when no run is left."""
-        if not self._runs:
-            return None
-        self._under_way += 1
-        return self._runs.popleft()
+    def begin_piece(self) -> int | None:
+        """The number of the piece to hash next; none when no piece is left."""
+        with self._lock:
+            if self._next >= self.pieces:
+                return None
+            self._under_way += 1
+            self._next += 1
+            return self._next - 1
 
-    def end_run(self, error: BaseException | None) -> None:
-        """Take note that a run is done, or has failed."""
-        self._under_way -= 1
-        self._go_on(error)
+    def end_piece(self, error: Exception | None) -> None:
+        """Take note that a piece is hashed, or why it can't be."""
+        with self._lock:
+            self._under_way -= 1
+            self._go_on(error)
 
     def stop(self) -> None:
         """Give it up."""
-        self._go_on(Stopped())
-
-    def _go_on(self, error: BaseException | None) -> None:
-        if error:
-            self._error = self._error or error
-            self._runs.clear()
-        if not self._runs and not self._under_way and not self.ended.is_set():
-            if self._video:
-                self._video.close()
-            self.ended.set()
+        with self._lock:
+            self._go_on(Stopped())
 
     def manifest(self) -> Manifest:
         """What the file hashes to, once ended.
@@ -104,21 +96,31 @@ class HashJob:
             raise self._error
         return Manifest(self.size_bytes, bytes(self._digests))
 
-    def hash(self, pieces: range, block: memoryview) -> None:
-        """Hash pieces, in a thread, and make sure that the file does not change meanwhile.
+    def hash(self, index: int, block: memoryview) -> None:
+        """Hash a piece, in a thread, and make sure that the file does not change meanwhile.
 
         Args:
-            pieces: which ones.
+            index: its number.
             block: to read into.
 
         Raises:
             FileChanged, FileUnreadable, Stopped: see :meth:`manifest`.
         """
+        piece = blake3()
+        start = index * self._piece_size
+        end = min(start + self._piece_size, self.size_bytes)
         with self._errors():
             video = self._opened()
-            for index in pieces:
-                place = index * DIGEST_BYTES
-                self._digests[place : place + DIGEST_BYTES] = self._digest(video, index, block)
+            for offset in range(start, end, len(block)):
+                if self._error:
+                    raise Stopped
+                part = block[: end - offset]
+                video.read_into(offset, part)
+                piece.update(part)
+                with self._lock:
+                    self.hashed_bytes += len(part)
+        place = index * DIGEST_BYTES
+        self._digests[place : place + DIGEST_BYTES] = piece.digest()
 
     def check(self) -> None:
         """Make sure, in a thread, that the file is as it was found and where it was found.
@@ -146,29 +148,24 @@ class HashJob:
                 self._video = OpenVideo(self.file, self.name)
             return self._video
 
-    def _digest(self, video: OpenVideo, index: int, block: memoryview) -> bytes:
-        piece = blake3()
-        start = index * self._piece_size
-        end = min(start + self._piece_size, self.size_bytes)
-        for offset in range(start, end, len(block)):
-            if self._error:
-                raise Stopped
-            part = block[: end - offset]
-            video.read_into(offset, part)
-            piece.update(part)
-            with self._lock:
-                self.hashed_bytes += len(part)
-        return piece.digest()
+    def _go_on(self, error: Exception | None) -> None:
+        """Begin no other piece after an error, and end when nothing is left or under way."""
+        if error:
+            self._error = self._error or error
+            self._next = self.pieces
+        if self._next >= self.pieces and not self._under_way:
+            if self._video:
+                self._video.close()
+                self._video = None
+            self._loop.call_soon_threadsafe(self.ended.set)
 
 
 class Hasher:
     """Hashes files in threads of its own, one for each core that the process may use.
 
-    Each thread takes the next run of the file that comes first by then: of one that somebody waits
-    for, else of the smallest. So all threads hash a big file, and a small one that comes later does
-    not wait for it.
-
-    Touched on the event loop only.
+    Each thread takes the next piece of the file that comes first by then: of one that somebody
+    waits for, else of the smallest. So all threads hash a big file, and a small one that comes
+    later does not wait for it.
 
     Attributes:
         threads: how many there are.
@@ -177,10 +174,9 @@ class Hasher:
     def __init__(self) -> None:
         self.threads: Final = _usable_cores()
         self._executor: Final = ThreadPoolExecutor(self.threads, thread_name_prefix="hash")
-        # One for each thread that is free. At the start of a memory page: a buffer of malloc's
-        # lies 16 bytes further, and to copy from the page cache to there takes three times as long.
-        self._blocks = [memoryview(mmap.mmap(-1, _BLOCK_BYTES)) for _ in range(self.threads)]
+        self._lock: Final = threading.Lock()
         self._jobs: list[HashJob] = []
+        self._working = 0
 
     async def hash(self, job: HashJob) -> Manifest:
         """Hash a file.
@@ -188,32 +184,45 @@ class Hasher:
         Raises:
             FileChanged, FileUnreadable, Stopped: see :meth:`HashJob.manifest`.
         """
-        self._jobs.append(job)
+        with self._lock:
+            self._jobs.append(job)
+            idle = min(self.threads - self._working, job.pieces)
+            self._working += idle
         try:
-            self._go_on()
+            for _ in range(idle):
+                self._executor.submit(self._work)
             await job.ended.wait()
         finally:
-            self._jobs.remove(job)
+            with self._lock:
+                self._jobs.remove(job)
         return job.manifest()
 
     def close(self) -> None:
         """Let the threads end; every job must have ended."""
         self._executor.shutdown(wait=False)
 
-    def _go_on(self) -> None:
-        """Give a run to every thread that has none."""
-        loop = asyncio.get_running_loop()
-        in_order = sorted(self._jobs, key=lambda job: (not job.urgent, job.size_bytes))
-        for job in in_order:
-            while self._blocks and (pieces := job.begin_run()) is not None:
-                block = self._blocks.pop()
-                run = loop.run_in_executor(self._executor, job.hash, pieces, block)
-                run.add_done_callback(partial(self._end_run, job, block))
+    def _work(self) -> None:
+        """Hash what comes first, until nothing is left."""
+        # It begins with a memory page: a buffer of malloc's begins 16 bytes further, and to copy
+        # from the page cache to there takes three times as long.
+        block = memoryview(mmap.mmap(-1, _BLOCK_BYTES))
+        while piece := self._begin_piece():
+            job, index = piece
+            try:
+                job.hash(index, block)
+            except Exception as error:  # noqa: BLE001 - raised where the job is waited for
+                job.end_piece(error)
+            else:
+                job.end_piece(None)
 
-    def _end_run(self, job: HashJob, block: memoryview, run: asyncio.Future[None]) -> None:
-        self._blocks.append(block)
-        job.end_run(run.exception())
-        self._go_on()
+    def _begin_piece(self) -> tuple[HashJob, int] | None:
+        with self._lock:
+            for job in sorted(self._jobs, key=lambda job: (not job.urgent, job.size_bytes)):
+                index = job.begin_piece()
+                if index is not None:
+                    return job, index
+            self._working -= 1
+            return None
 
 
 def _usable_cores() -> int:

@@ -19,23 +19,22 @@ from videoteca_core.errors import FileChanged, FileUnreadable
 from videoteca_core.manifest import Manifest, digest
 
 MIB = 1 << 20
-RUN = 16 * MIB
 
 Reading = tuple[str, int]
 """The name of a video, and an offset in it."""
 
 
-def big_file(path: Path, mebibytes: int) -> HashJob:
+def big_file(path: Path, mebibytes: int) -> Path:
     """A file whose pieces all differ."""
     with path.open("wb") as file:
         for number in range(mebibytes):
             file.seek(number * MIB)
             file.write(number.to_bytes(8, "big"))
         file.truncate(mebibytes * MIB)
-    return job(path)
+    return path
 
 
-def job(path: Path) -> HashJob:
+def job_of(path: Path) -> HashJob:
     return HashJob(path.name, find_file(path.parent, (path.name,)))
 
 
@@ -101,21 +100,18 @@ def test_as_many_threads_as_cores_hash_one_file_together(
 ) -> None:
     together = threading.Barrier(3)  # breaks, and so fails the job, when one never comes
 
-    def before(reading: Reading) -> None:
-        if reading[1] % RUN == 0:
-            together.wait(20)
-
-    hashing(monkeypatch, threads=3, before=before)
-    big = big_file(tmp_path / "big.mp4", 5 * 16 + 3)
+    hashing(monkeypatch, threads=3, before=lambda _: together.wait(20))
+    path = big_file(tmp_path / "big.mp4", 12)
 
     async def scenario(hasher: Hasher) -> None:
-        assert await hasher.hash(big) == manifest_of(tmp_path / "big.mp4")
+        big = job_of(path)
+        assert await hasher.hash(big) == manifest_of(path)
         assert big.hashed_bytes == big.size_bytes
 
     run(scenario)
 
 
-def test_no_more_files_at_once_than_there_are_threads(
+def test_no_more_at_once_than_there_are_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     together = threading.Barrier(2)
@@ -132,10 +128,10 @@ def test_no_more_files_at_once_than_there_are_threads(
             inside -= 1
 
     hashing(monkeypatch, threads=2, before=before)
-    jobs = [big_file(tmp_path / f"{number}.mp4", 1) for number in range(8)]
+    paths = [big_file(tmp_path / f"{number}.mp4", 2) for number in range(8)]
 
     async def scenario(hasher: Hasher) -> None:
-        await asyncio.gather(*map(hasher.hash, jobs))
+        await asyncio.gather(*(hasher.hash(job_of(path)) for path in paths))
 
     run(scenario)
     assert most == 2
@@ -151,22 +147,27 @@ def test_what_is_waited_for_goes_first_and_then_the_small(
         assert go_on.wait(20)
 
     done = hashing(monkeypatch, threads=1, before=before)
-    big, bigger = big_file(tmp_path / "big", 40), big_file(tmp_path / "bigger", 50)
-    small, smaller = big_file(tmp_path / "small", 2), big_file(tmp_path / "smaller", 1)
-    bigger.urgent = True
+    sizes = {"big": 4, "bigger": 5, "small": 2, "smaller": 1}
+    paths = {name: big_file(tmp_path / name, size) for name, size in sizes.items()}
 
     async def scenario(hasher: Hasher) -> None:
-        first = asyncio.create_task(hasher.hash(big))
+        jobs = {name: job_of(path) for name, path in paths.items()}
+        jobs["bigger"].urgent = True
+        first = asyncio.create_task(hasher.hash(jobs.pop("big")))
         assert await asyncio.to_thread(began.wait, 20)
-        others = [asyncio.create_task(hasher.hash(each)) for each in (small, smaller, bigger)]
+        others = [asyncio.create_task(hasher.hash(each)) for each in jobs.values()]
         await asyncio.sleep(0)  # they wait for the thread now
         go_on.set()
         await asyncio.gather(first, *others)
 
     run(scenario)
-    order = [name for name, _ in done]
-    # A thread ends its run before it looks what comes first.
-    assert order == [*["big"] * 16, *["bigger"] * 50, "smaller", *["small"] * 2, *["big"] * 24]
+    assert [name for name, _ in done] == [
+        *["big"],
+        *["bigger"] * 5,
+        *["smaller"],
+        *["small"] * 2,
+        *["big"] * 3,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -188,23 +189,26 @@ def test_a_failure_ends_that_file_in_all_threads_and_no_other(
         if reading == ("big.mp4", 0):
             both.wait(20)
             raise fault
-        if reading == ("big.mp4", RUN):
+        if reading == ("big.mp4", 2 * MIB):
             both.wait(20)
             assert failed.wait(20)
 
     done = hashing(monkeypatch, threads=2, before=before)
-    big, fine = big_file(tmp_path / "big.mp4", 64), big_file(tmp_path / "fine.mp4", 3)
+    big_path, fine_path = tmp_path / "big.mp4", big_file(tmp_path / "fine.mp4", 3)
+    big_path.touch()
+    os.truncate(big_path, 17 << 30)  # each piece is of two blocks
 
     async def scenario(hasher: Hasher) -> None:
+        big = job_of(big_path)
         task = asyncio.create_task(hasher.hash(big))
         await asyncio.to_thread(eventually, lambda: big._error)
         failed.set()
-        assert await hasher.hash(fine) == manifest_of(tmp_path / "fine.mp4")
+        assert await hasher.hash(job_of(fine_path)) == manifest_of(fine_path)
         with pytest.raises(kind):
             await task
 
     run(scenario)
-    assert [offset for name, offset in done if name == "big.mp4"] == [RUN]
+    assert [offset for name, offset in done if name == "big.mp4"] == [2 * MIB]
 
 
 def test_a_stopped_file_ends_once_no_thread_reads_it(
@@ -217,33 +221,30 @@ def test_a_stopped_file_ends_once_no_thread_reads_it(
         assert go_on.wait(20)
 
     done = hashing(monkeypatch, threads=1, before=before)
-    big, other = big_file(tmp_path / "big.mp4", 40), big_file(tmp_path / "other.mp4", 50)
+    paths = [big_file(tmp_path / name, 4) for name in ("big.mp4", "other.mp4")]
 
     async def scenario(hasher: Hasher) -> None:
+        big, other = map(job_of, paths)
         tasks = [asyncio.create_task(hasher.hash(each)) for each in (big, other)]
         assert await asyncio.to_thread(began.wait, 20)
-        big.stop()
-        other.stop()
-        assert (big.ended.is_set(), other.ended.is_set()) == (False, True)
+        for each in (big, other):
+            each.stop()
+        with pytest.raises(Stopped):
+            await tasks[1]
+        assert not big.ended.is_set()
         go_on.set()
-        for task in tasks:
-            with pytest.raises(Stopped):
-                await task
+        with pytest.raises(Stopped):
+            await tasks[0]
 
     run(scenario)
     assert done == [("big.mp4", 0)]
 
 
-def test_an_empty_file_is_looked_at_all_the_same(tmp_path: Path) -> None:
-    path = tmp_path / "empty.mp4"
-    path.touch()
-    here, gone = job(path), job(path)
+def test_an_empty_file_has_nothing_to_hash(tmp_path: Path) -> None:
+    path = big_file(tmp_path / "empty.mp4", 0)
 
     async def scenario(hasher: Hasher) -> None:
-        assert await hasher.hash(here) == Manifest(0, b"")
-        path.unlink()
-        with pytest.raises(FileChanged):
-            await hasher.hash(gone)
+        assert await hasher.hash(job_of(path)) == Manifest(0, b"")
 
     run(scenario)
 
