@@ -169,7 +169,7 @@ def test_a_turn_that_comes_in_the_moment_of_a_cancellation_harms_nobody() -> Non
         await asyncio.sleep(0.01)
         limit.rate = 0
         gone.cancel()
-        limiter._give_turns()
+        limiter._go_on()
         assert await other
         await asyncio.wait([gone])
         assert gone.cancelled()
@@ -185,6 +185,7 @@ def test_a_limit_that_is_lifted_lets_those_who_wait_go_on() -> None:
             await sent.until(20_000)
             limit.rate = 0
             await sent.until(500 * MIB)  # at the least limit it would take hours
+            assert not sent._limiter._turns
 
     run(scenario())
 
