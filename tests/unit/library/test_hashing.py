@@ -91,6 +91,7 @@ def run(scenario: Callable[[Hasher], Coroutine[object, object, None]]) -> None:
     async def main() -> None:
         with contextlib.closing(Hasher()) as hasher:
             await asyncio.wait_for(scenario(hasher), 30)
+            assert not hasher._jobs
 
     asyncio.run(main())
 
@@ -235,6 +236,7 @@ def test_a_stopped_file_ends_once_no_thread_reads_it(
         go_on.set()
         with pytest.raises(Stopped):
             await tasks[0]
+        big.stop()  # closes the file no second time
 
     run(scenario)
     assert done == [("big.mp4", 0)]
