@@ -9,7 +9,7 @@ _SHARED: Final = (
     ("grpc.http2.max_frame_size", MAX_CHUNK_BYTES),
     # What may be on its way to a reader that is slow to take it, and so in its memory. A probe of
     # the delay would let that grow to hundreds of MiB where the machine is busy.
-    ("grpc.http2.lookahead_bytes", 8 << 20),
+    ("grpc.http2.lookahead_bytes", 4 << 20),
     ("grpc.http2.bdp_probe", 0),
 )
 
