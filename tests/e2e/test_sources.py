@@ -108,7 +108,7 @@ def test_when_the_only_source_hangs_it_goes_on_as_soon_as_that_wakes_up(them: Cr
     number = begin(bruno, "film.mkv", "ana")
     them.servers["ana"].freeze()
     waiting = wait_for_state(bruno, number, "waiting")
-    assert waiting.reason == "UNREACHABLE"
+    assert (waiting.reason, waiting.failed_tries) == ("UNREACHABLE", 0)
     them.servers["ana"].thaw()
     end(bruno, number, data)
     assert ana.status().uploaded_bytes <= len(data) + ON_THE_WAY

@@ -1,5 +1,6 @@
 """Many who want the same video, with real processes: they fetch it from each other."""
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -110,6 +111,9 @@ def test_those_who_lack_something_wait_offer_the_rest_and_end_with_the_owner(the
     them.servers["carla"].stop()
     waiting = wait_for_state(receivers[0], wanted[0].download_id, "waiting")
     assert waiting.reason in ("NO_SOURCE_ONLINE", "UNREACHABLE")
+    for _ in range(15):  # longer than a peer takes to end an offer
+        assert all(pieces_of(receivers[:1], video_id))
+        time.sleep(0.1)
     assert them.located("bruno", "film.mkv")["bruno"] == "partial"
     them.start_peers("ana", "carla")
     wait_for_all(receivers, wanted, data)
