@@ -12,9 +12,6 @@ Source = TypeVar("Source", bound=Hashable)
 RUN_SECONDS: Final = 1.0
 """How long a run should take in a swarm: a longer one would be chosen by what was rare before."""
 
-ASSUMED_RATE: Final = 10e6
-"""Bytes a second, as long as no source is known any better."""
-
 _FOREVER: Final = float("inf")
 
 
@@ -47,7 +44,7 @@ class Speeds(Generic[Source]):
         self._manifest = manifest
         self._paces = paces
         known = [pace.rate for pace in paces.values() if pace.rate]
-        self._assumed_rate = sum(known) / len(known) if known else ASSUMED_RATE
+        self._assumed_rate = sum(known) / len(known) if known else 1.0  # the same for all
 
     def run_limit(self, source: Source) -> int:
         """How many pieces, 1 or more, a source should be asked for at a time in a swarm."""

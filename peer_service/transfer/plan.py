@@ -131,17 +131,16 @@ class Plan(Generic[Source]):
         Returns:
             Whether the next piece is its own too; if not, its stream is to be ended.
         """
-        if piece not in self._there:
-            self._there.add(piece)
-            self._free[piece] = 0
-            # It may also be another's by now, if it was taken from the one who brings it.
-            for owner, claimed in list(self._claimed.items()):
-                if claimed.first == piece:
-                    claimed.first += 1
-                    self._cut(owner, claimed.end)
-                elif claimed.first < piece < claimed.end:
-                    self._cut(owner, piece)
-                    self._free[piece] = 0
+        self._there.add(piece)
+        self._free[piece] = 0
+        # It may be another's by now, if it was taken from the one who brings it.
+        for owner, claimed in list(self._claimed.items()):
+            if claimed.first == piece:
+                claimed.first += 1
+                self._cut(owner, claimed.end)
+            elif claimed.first < piece < claimed.end:
+                self._cut(owner, piece)
+                self._free[piece] = 0
         self._last[source] = piece
         return source in self._claimed and self._claimed[source].first == piece + 1
 

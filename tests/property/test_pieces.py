@@ -76,6 +76,20 @@ def test_runs_of_pieces_that_are_there_are_measured(there: bytes) -> None:
         assert pieces.run_length(first) == len(rest) - len(rest.lstrip(b"\x01"))
 
 
+@given(flags, st.integers(0, 60), st.integers(0, 60))
+def test_the_last_run_of_a_range_ends_with_the_last_piece_there(
+    there: bytes, first: int, end: int
+) -> None:
+    run = PieceSet.from_bytes(there).last_run(first, end)
+    rest = there[first:end].rstrip(b"\x00")
+    if not rest:
+        assert run is None
+    else:
+        assert run
+        assert run.first + run.count == first + len(rest)
+        assert run.count == len(rest) - len(rest.rstrip(b"\x01"))
+
+
 @given(flags)
 def test_a_set_is_full_when_no_piece_is_missing(there: bytes) -> None:
     assert PieceSet.from_bytes(there).is_full == all(there)

@@ -221,7 +221,7 @@ def test_what_came_of_a_piece_counts() -> None:
     plan.join("eva")
     plan.claim("ana", {})
     assert plan.claim("eva", {"ana": Pace(1.6 * MIB, MIB // 2), "eva": SLOW}) is None
-    assert plan.claim("eva", {"ana": Pace(1.6 * MIB), "eva": SLOW})
+    assert run_of(plan.claim("eva", {"ana": Pace(1.6 * MIB), "eva": SLOW})) == range(1, 2)
 
 
 def test_one_who_has_a_part_takes_the_last_pieces_that_it_has_and_frees_those_behind() -> None:
@@ -232,8 +232,15 @@ def test_one_who_has_a_part_takes_the_last_pieces_that_it_has_and_frees_those_be
     assert run_of(plan.claim("ana", paces)) == range(11, 14)
     plan.gained("eva", [12, 14])
     assert run_of(plan.claim("eva", paces)) == range(14, 15)
-    bring(plan, "owner", range(10))
-    assert not plan.received("owner", 10)
+    assert [plan.received("owner", piece) for piece in range(11)] == [True] * 10 + [False]
+
+
+def test_one_who_has_a_part_takes_no_more_than_it_has() -> None:
+    plan = a_swarm(9, ana=[])
+    paces = {"owner": FAST, "ana": Pace(90.0 * MIB)}
+    assert run_of(plan.claim("owner", paces)) == range(9)
+    plan.gained("ana", [2, 3, 4, 6, 7])
+    assert run_of(plan.claim("ana", paces)) == range(6, 8)
 
 
 # Only current pieces of others are left
@@ -313,6 +320,35 @@ def test_one_who_lost_its_piece_may_bring_it_all_the_same() -> None:
     assert plan.claim("eva", {}) is None
 
 
+def test_one_who_brings_a_piece_late_may_have_been_asked_for_others() -> None:
+    plan = a_plan(4, there=[1, 2])
+    plan.join("ana")
+    plan.join("eva")
+    plan.claim("ana", {})
+    plan.claim("eva", {})
+    plan.release("ana")
+    plan.release("eva")
+    assert run_of(plan.claim("eva", {})) == range(1)
+    assert run_of(plan.claim("ana", {})) == range(3, 4)
+    assert plan.received("ana", 0) is False
+    assert plan.received("eva", 0) is False
+    assert plan.received("ana", 3) is False
+    assert plan.is_complete
+
+
+def test_what_is_granted_counts_from_what_was_asked_for() -> None:
+    plan = a_plan(10)
+    plan.join("ana")
+    plan.claim("ana", {})
+    bring(plan, "late", [0, 1, 2])
+    plan.granted("ana", 5)
+    assert [plan.received("ana", piece) for piece in range(5)] == [False, False, True, True, False]
+    assert run_of(plan.claim("ana", {})) == range(5, 10)
+    bring(plan, "late", [5, 6])
+    plan.granted("ana", 1)
+    assert run_of(plan.claim("ana", {})) == range(7, 10)
+
+
 def test_a_piece_that_came_late_is_skipped_by_the_one_who_was_to_bring_it() -> None:
     plan = a_plan(10)
     plan.join("ana")
@@ -321,7 +357,6 @@ def test_a_piece_that_came_late_is_skipped_by_the_one_who_was_to_bring_it() -> N
     plan.join("eva")
     assert run_of(plan.claim("eva", {})) == range(10)
     plan.received("ana", 0)
-    plan.granted("eva", 8)  # counted from what it was asked for
     assert plan.received("eva", 0) is True
     plan.received("ana", 5)
     assert [plan.received("eva", piece) for piece in range(1, 5)] == [True, True, True, False]
@@ -358,15 +393,24 @@ def test_among_equally_rare_pieces_downloaders_choose_differently() -> None:
     assert begun == {0, 1, 3, 4, 5}
 
 
-def test_copies_come_and_go() -> None:
-    plan = a_swarm(3, ana=[0, 1], eva=[0])
-    plan.gained("eva", [2, 2])
-    plan.gained("eva", [1])
-    plan.leave("ana")
-    assert run_of(plan.claim("owner", {})).start in {0, 1, 2}
+def test_copies_are_counted() -> None:
+    plan = a_swarm(3, ana=[2], eva=[1, 2])
+    assert run_of(plan.claim("owner", {})) == range(1)
     plan.release("owner")
-    plan.join("ana", a_set(3, [0, 2]))
+    plan.gained("eva", [0, 0])  # said twice
+    plan.gained("eva", [0])
+    assert run_of(plan.claim("owner", {})) == range(1)
+    plan.release("owner")
+    plan.gained("ana", [0])
     assert run_of(plan.claim("owner", {})) == range(1, 2)
+
+
+def test_copies_of_one_who_left_are_gone() -> None:
+    plan = a_swarm(3, ana=[0], eva=[0, 1], luz=[2])
+    assert run_of(plan.claim("owner", {})) == range(1, 2)
+    plan.release("owner")
+    plan.leave("ana")
+    assert run_of(plan.claim("owner", {})) == range(1)
 
 
 @pytest.mark.parametrize(
@@ -444,3 +488,9 @@ def test_an_owner_is_freed_for_what_others_lack(
     plan.gained("ana", [0])
     paces = {"owner": Pace(1.0 * MIB), "ana": Pace(rate * MIB)}
     assert plan.claim("ana", paces) == (Claim(Run(0, 1), "owner") if takes else None)
+
+
+def test_one_who_has_a_part_is_not_freed_for_others() -> None:
+    plan = a_swarm(3, ana=[0], eva=[0])
+    assert run_of(plan.claim("eva", {})) == range(1)
+    assert plan.claim("ana", {"eva": SLOW, "ana": SLOW}) is None
