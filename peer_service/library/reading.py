@@ -109,10 +109,10 @@ class OpenVideo:
         return data
 
     def read_into(self, offset: int, into: memoryview) -> None:
-        """Fill a buffer with the bytes from there on, which must be within the file.
+        """Fill a buffer with the bytes from there on, to be believed once :meth:`check` agrees.
 
         Raises:
-            FileChanged: the file changed before they were read.
+            FileChanged: the file is shorter than it was.
             OSError: the disk fails.
         """
         while into:
@@ -121,7 +121,6 @@ class OpenVideo:
                 raise FileChanged(name=self._name)
             into = into[length:]  # some network file systems give less than they have
             offset += length
-        self.check()
 
     def read_cached(self, offset: int, into: memoryview) -> bool:
         """Fill a buffer with the bytes from there on, if the system has them in memory.

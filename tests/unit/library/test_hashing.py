@@ -19,6 +19,7 @@ from videoteca_core.errors import FileChanged, FileUnreadable
 from videoteca_core.manifest import Manifest, digest
 
 MIB = 1 << 20
+RUN = 8  # pieces
 
 Reading = tuple[str, int]
 """The name of a video, and an offset in it."""
@@ -101,8 +102,12 @@ def test_as_many_threads_as_cores_hash_one_file_together(
 ) -> None:
     together = threading.Barrier(3)  # breaks, and so fails the job, when one never comes
 
-    hashing(monkeypatch, threads=3, before=lambda _: together.wait(20))
-    path = big_file(tmp_path / "big.mp4", 12)
+    def before(reading: Reading) -> None:
+        if reading[1] % (RUN * MIB) == 0:
+            together.wait(20)
+
+    hashing(monkeypatch, threads=3, before=before)
+    path = big_file(tmp_path / "big.mp4", 5 * RUN + 3)
 
     async def scenario(hasher: Hasher) -> None:
         big = job_of(path)
@@ -148,7 +153,7 @@ def test_what_is_waited_for_goes_first_and_then_the_small(
         assert go_on.wait(20)
 
     done = hashing(monkeypatch, threads=1, before=before)
-    sizes = {"big": 4, "bigger": 5, "small": 2, "smaller": 1}
+    sizes = {"big": 2 * RUN, "bigger": 3 * RUN, "small": 2, "smaller": 1}
     paths = {name: big_file(tmp_path / name, size) for name, size in sizes.items()}
 
     async def scenario(hasher: Hasher) -> None:
@@ -163,11 +168,11 @@ def test_what_is_waited_for_goes_first_and_then_the_small(
 
     run(scenario)
     assert [name for name, _ in done] == [
-        *["big"],
-        *["bigger"] * 5,
+        *["big"] * RUN,
+        *["bigger"] * 3 * RUN,
         *["smaller"],
         *["small"] * 2,
-        *["big"] * 3,
+        *["big"] * RUN,
     ]
 
 
@@ -190,14 +195,15 @@ def test_a_failure_ends_that_file_in_all_threads_and_no_other(
         if reading == ("big.mp4", 0):
             both.wait(20)
             raise fault
-        if reading == ("big.mp4", 2 * MIB):
+        if reading == ("big.mp4", RUN * MIB):
             both.wait(20)
             assert failed.wait(20)
 
     done = hashing(monkeypatch, threads=2, before=before)
-    big_path, fine_path = tmp_path / "big.mp4", big_file(tmp_path / "fine.mp4", 3)
-    big_path.touch()
-    os.truncate(big_path, 17 << 30)  # each piece is of two blocks
+    big_path, fine_path = (
+        big_file(tmp_path / "big.mp4", 5 * RUN),
+        big_file(tmp_path / "fine.mp4", 3),
+    )
 
     async def scenario(hasher: Hasher) -> None:
         big = job_of(big_path)
@@ -209,7 +215,21 @@ def test_a_failure_ends_that_file_in_all_threads_and_no_other(
             await task
 
     run(scenario)
-    assert [offset for name, offset in done if name == "big.mp4"] == [2 * MIB]
+    assert [offset for name, offset in done if name == "big.mp4"] == [RUN * MIB]
+
+
+def test_a_file_that_is_written_to_is_given_up_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = big_file(tmp_path / "big.mp4", 5 * RUN)
+    done = hashing(monkeypatch, threads=1, before=lambda _: os.utime(path, ns=(1, 1)))
+
+    async def scenario(hasher: Hasher) -> None:
+        with pytest.raises(FileChanged):
+            await hasher.hash(job_of(path))
+
+    run(scenario)
+    assert len(done) == RUN
 
 
 def test_a_stopped_file_ends_once_no_thread_reads_it(

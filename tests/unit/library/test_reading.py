@@ -33,13 +33,3 @@ def test_a_file_that_has_shrunk_is_not_waited_for(tmp_path: Path) -> None:
         os.truncate(path, 5)
         with pytest.raises(FileChanged):
             video.read_into(0, memoryview(bytearray(10)))
-
-
-def test_a_file_that_was_written_to_is_given_up_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "clip.mp4"
-    path.write_bytes(b"0123456789")
-    with OpenVideo(find_file(tmp_path, ("clip.mp4",)), "clip.mp4") as video:
-        path.write_bytes(b"9876543210")
-        os.utime(path, ns=(1, 1))
-        with pytest.raises(FileChanged):
-            video.read_into(0, memoryview(bytearray(4)))
