@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-_WINDOW_SECONDS: Final = 3.0
+WINDOW_SECONDS: Final = 3.0
 _STEP_SECONDS: Final = 0.25
 
 
@@ -36,9 +36,9 @@ class RateMeter:
         now = self._clock()
         with self._guard:
             self._forget(now)
-            seconds = max(min(now - self._begun, _WINDOW_SECONDS), _STEP_SECONDS)
+            seconds = max(min(now - self._begun, WINDOW_SECONDS), _STEP_SECONDS)
             return round(sum(count for _, count in self._steps) / seconds)
 
     def _forget(self, now: float) -> None:
-        while self._steps and now - self._steps[0][0] > _WINDOW_SECONDS:
+        while self._steps and now - self._steps[0][0] > WINDOW_SECONDS:
             self._steps.popleft()

@@ -7,7 +7,7 @@ from typing import Final
 
 from peer_service.limits import DownloadLimiter
 from peer_service.pieces import Run, byte_range
-from peer_service.rate import RateMeter
+from peer_service.rate import WINDOW_SECONDS, RateMeter
 from peer_service.stop import Stopped
 from peer_service.transfer.crew import Crew
 from peer_service.transfer.model import Candidate, HeldBack, SourceReport, SourceState
@@ -114,8 +114,10 @@ class Fetcher(threading.Thread):
         seconds = time.monotonic() - self.since
         if self.state is not SourceState.FETCHING or seconds < _KNOWN_SECONDS:
             return Pace(self._known_rate, self._piece_bytes)
-        # The meter looks further back than this fetch may have lasted.
-        return Pace(max(self._meter.rate, self._fetch_bytes / seconds), self._piece_bytes)
+        rate: float = self._meter.rate
+        if seconds < WINDOW_SECONDS:  # the meter looks back to before this fetch
+            rate = max(rate, self._fetch_bytes / seconds)
+        return Pace(rate, self._piece_bytes)
 
     @property
     def _is_silent(self) -> bool:
