@@ -69,7 +69,7 @@ def test_files_are_shared_with_the_id_of_their_content(folder: Path, database: P
         assert video.manifest == Manifest(len(data), pieces)
         assert peer.library.find(video_id=video.holding.video_id) is video
         assert peer.library.find(name="empty.mp4").manifest == Manifest(0, b"")
-        assert peer.library.hashing().files == 0
+        eventually(lambda: peer.library.hashing().files == 0)
         with open_shared(video) as opened:
             assert opened.read(MIB - 3, 10) == data[MIB - 3 : MIB + 7]
 
@@ -162,7 +162,7 @@ def test_a_file_is_shared_only_once_it_has_been_still(folder: Path, database: Pa
             return [holding.size_bytes for holding in peer.library.holdings()]
 
         look_again()
-        assert peer.library.hashing().files == 1
+        eventually(lambda: peer.library.hashing().files == 1)
         clock.advance(1.9)
         write(path, b"12")
         look_again()
@@ -444,6 +444,6 @@ def test_stopping_does_not_wait_for_the_hashing_of_a_big_file(
     assert piece_size(1 << 40) == 64 * MIB
     with sharing(database, folder) as peer:
         hashing_began.wait(10)
-        assert peer.library.hashing().files == 1
+        eventually(lambda: peer.library.hashing().files == 1)
         peer.loop.call_soon_threadsafe(peer.loop.call_later, 0.3, go_on.set)
     assert len(blocks) < 10
