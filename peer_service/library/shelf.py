@@ -51,7 +51,7 @@ class Shelf:
         """The download of that name or content, of which no file is shared yet."""
         with self._lock:
             for own_name, partial in self._partial_names():
-                if partial.manifest.video_id == video_id or own_name == name:
+                if own_name == name if name else partial.manifest.video_id == video_id:
                     return partial
             return None
 

@@ -140,6 +140,10 @@ def test_a_download_whose_name_can_not_be_told_is_found_by_its_id_only() -> None
     assert told(shelf) == [(name, COMPLETE)]
     assert shelf.partial(video_id=download.manifest.video_id) is download
     assert shelf.partial(name="a" * 236 + " (2).mp4") is None
+    other = partial("b.mp4", b"2")
+    shelf.offer(other)
+    assert shelf.partial(video_id=other.manifest.video_id) is other
+    assert shelf.partial(video_id="0" * 64) is None
 
 
 def test_a_download_whose_name_is_withheld_is_not_shared() -> None:
