@@ -12,6 +12,7 @@ from peer_service.limits import LEAST_LIMIT
 _FORM: Final = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)([kmg]?)", re.ASCII | re.IGNORECASE)
 _FACTORS: Final = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
 _NO_LIMIT: Final = ("none", "ninguno")
+_MOST: Final = (1 << 63) - 1  # what can be told to a peer
 
 
 class Rate(click.ParamType[int]):
@@ -25,14 +26,14 @@ class Rate(click.ParamType[int]):
         """The bytes a second; 0 for no limit.
 
         Raises:
-            click.BadParameter: it is no rate, or too low to be kept.
+            click.BadParameter: it is no rate, too low to be kept, or too high to be told.
         """
         text = str(value).strip().lower()
         if text in _NO_LIMIT:
             return 0
         form = _FORM.fullmatch(text)
         rate = Decimal(form[1]) * _FACTORS[form[2]] if form else None
-        if rate is None or 0 < rate < LEAST_LIMIT:
+        if rate is None or 0 < rate < LEAST_LIMIT or rate > _MOST:
             self.fail(
                 _(
                     "{value!r} is not a rate: it is bytes a second, at least 50k, such as 500k, "

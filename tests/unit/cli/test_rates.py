@@ -35,7 +35,7 @@ def test_a_rate_is_decimal_bytes_a_second(typed: str, rate: int) -> None:
     [
         *("", "k", "M20", "20MB", "20Mb", "20M/s", "20 M", "2 0M", "1,5M", "1.M", ".5M"),
         *("-20M", "+20M", "1e6", "0x10000", "inf", "nan", "\u0662\u0660M", "20T", "9" * 13 + "G"),
-        *("49k", "49999.999", "0.1", "1", "0.049M"),
+        *("49k", "49999.999", "0.1", "1", "0.049M", "9223372036.854775808G", "999999999999G"),
     ],
 )
 def test_what_is_no_rate_or_too_low_is_refused_with_what_is_allowed(typed: str) -> None:
