@@ -73,9 +73,10 @@ def watch(settings: Settings, download_ids: tuple[int, ...]) -> None:
     """Show every change; what had ended before is no news for a person."""
     with peer_access.running_peer(settings) as control, display(as_json=settings.as_json) as shown:
         every = settings.as_json or bool(download_ids)
-        over = [] if every else [each for each in control.downloads() if each.state.is_final]
+        before = [] if every else control.downloads()
+        over = {each.download_id: each for each in before if each.state.is_final}
         for downloads in interruptible(control.watch(download_ids)):
-            shown.show([each for each in downloads if each not in over])
+            shown.show([each for each in downloads if over.get(each.download_id) != each])
             if all(download.state.is_final for download in downloads):
                 break
 
