@@ -124,14 +124,6 @@ class PieceSet:
         mine, theirs = (int.from_bytes(each.to_bytes(), "little") for each in (self, others))
         return PieceSet.from_bytes((mine & ~theirs).to_bytes(len(self._flags), "little"))
 
-    def next_missing(self) -> Run | None:
-        """The first run of missing pieces, as long as it goes; none when all are there."""
-        first = self._flags.find(_MISSING)
-        if first < 0:
-            return None
-        end = self._flags.find(_THERE, first)
-        return Run(first, (len(self._flags) if end < 0 else end) - first)
-
 
 def bytes_there(pieces: PieceSet, manifest: Manifest) -> int:
     """How many bytes of the video the pieces are."""

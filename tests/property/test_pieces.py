@@ -1,27 +1,16 @@
 """Which pieces are there, counted, written and read."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peer_service.pieces import PieceSet, byte_range, bytes_there
+from peer_service.pieces import PieceSet, Run, byte_range, bytes_there
 from tests.videos import MIB
 from videoteca_core.manifest import Manifest, piece_count
 
 flags = st.lists(st.booleans(), max_size=60).map(bytes)
-
-
-@given(flags)
-def test_missing_pieces_come_in_long_runs(there: bytes) -> None:
-    pieces = PieceSet.from_bytes(there)
-    asked: list[int] = []
-    while run := pieces.next_missing():
-        numbers = range(run.first, run.first + run.count)
-        asked += numbers
-        assert run.first + run.count == len(there) or there[run.first + run.count]
-        for number in numbers:
-            pieces.add(number)
-    assert asked == [number for number, flag in enumerate(there) if not flag]
 
 
 @given(flags)
@@ -118,10 +107,9 @@ def test_bytes_and_ranges_fit_the_video(size: int, data: st.DataObject) -> None:
     )
     there = bytes_there(pieces, manifest)
     assert there == sum(manifest.piece_range(piece)[1] for piece in pieces)
-    while run := pieces.next_missing():
-        offset, length = byte_range(run, manifest)
-        assert (offset, run.count > 0) == (manifest.piece_range(run.first)[0], True)
-        there += length
-        for number in range(run.first, run.first + run.count):
-            pieces.add(number)
+    for is_there, run in itertools.groupby(range(count), pieces.__contains__):
+        first, *others = run
+        offset, length = byte_range(Run(first, 1 + len(others)), manifest)
+        assert offset == manifest.piece_range(first)[0]
+        there += 0 if is_there else length
     assert there == size
