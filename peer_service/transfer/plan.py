@@ -64,12 +64,6 @@ class Plan(Generic[Source]):
         """Whether all pieces are there."""
         return self._there.is_full
 
-    def wants(self, source: Source) -> bool:
-        """Whether a source has a piece that is missing here, be it claimed or not."""
-        if source not in self._has:
-            return False
-        return bool(_number(self._has[source].to_bytes()) & ~_number(self._there.to_bytes()))
-
     def join(self, source: Source, has: PieceSet | None = None) -> None:
         """A source comes, with the pieces that it has: all of them when not said; copied."""
         assert source not in self._has
@@ -91,6 +85,8 @@ class Plan(Generic[Source]):
             self.release(source)
             self._count_copies(source, -1)
             del self._has[source]
+        self._last.pop(source, None)
+        self._lost = {(victim, piece) for victim, piece in self._lost if victim != source}
 
     def claim(self, source: Source, paces: Mapping[Source, Pace]) -> Claim[Source] | None:
         """Choose what a source that is asked for nothing is to be asked for now.

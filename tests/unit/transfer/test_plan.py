@@ -1,13 +1,14 @@
 """Which piece is asked of which source, rule by rule: what is free, and what others have."""
 
 import random
+import weakref
 
 import pytest
 
-from peer_service.pieces import Run
+from peer_service.pieces import PieceSet, Run
 from peer_service.transfer.pace import Pace
 from peer_service.transfer.plan import Claim, Plan
-from tests.plans import FAST, SLOW, a_plan, a_set, a_swarm, bring, run_of
+from tests.plans import FAST, SLOW, First, a_plan, a_set, a_swarm, bring, run_of
 from tests.videos import MIB
 from videoteca_core.manifest import Manifest
 
@@ -86,7 +87,6 @@ def test_calls_about_a_source_that_left_are_harmless() -> None:
     plan.release("ana")
     assert not plan.received("ana", 0)
     assert plan.claim("ana", {}) is None
-    assert not plan.wants("ana")
     plan.join("eva")
     assert run_of(plan.claim("eva", {})) == range(1, 3)
 
@@ -103,7 +103,6 @@ def test_an_empty_video_is_complete() -> None:
     plan = a_plan(0)
     plan.join("ana")
     assert plan.is_complete
-    assert not plan.wants("ana")
     assert plan.claim("ana", {}) is None
 
 
@@ -120,18 +119,23 @@ def test_sets_are_copied() -> None:
     assert plan.claim("ana", {}) is None
 
 
-def test_a_source_is_wanted_while_it_has_what_is_missing_even_if_it_is_claimed() -> None:
-    plan = a_plan(3, there=[0])
-    plan.join("ana")
-    plan.join("eva", a_set(3, [0]))
-    plan.join("luz", a_set(3, [0, 1]))
-    assert [plan.wants(source) for source in ("ana", "eva", "luz")] == [True, False, True]
-    bring(plan, "ana", [1])
-    assert not plan.wants("luz")
-    plan.gained("eva", [2])
-    assert plan.wants("eva")
-    bring(plan, "ana", [2])
-    assert not plan.wants("ana")
+def test_nothing_of_one_who_has_left_is_kept() -> None:
+    class Member:
+        pass
+
+    plan: Plan[Member] = Plan(Manifest(2 * MIB, bytes(32 * 2)), PieceSet(2), First())
+    slow, fast = Member(), Member()
+    plan.join(slow)
+    plan.claim(slow, {})
+    plan.received(slow, 0)
+    plan.join(fast)
+    claim = plan.claim(fast, {slow: SLOW, fast: FAST})
+    assert claim
+    assert claim.revoked is slow
+    plan.leave(slow)
+    left = weakref.ref(slow)
+    del slow, claim
+    assert left() is None
 
 
 # Nothing is free: a share of what another one has not begun
