@@ -179,7 +179,8 @@ class PeerServicer:
     ) -> AsyncIterator[pb.WatchPiecesResponse]:
         """See the protocol."""
         first = True
-        watching = self.watchers.watch(wire.watched_video_from_wire(request))
+        video_id = wire.watched_video_from_wire(request)
+        watching = self.watchers.watch(video_id, _client(context).address)
         async with contextlib.aclosing(watching) as news:
             async for pieces in news:
                 yield wire.piece_news_to_wire(pieces, first=first)

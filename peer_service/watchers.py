@@ -1,6 +1,7 @@
 """Tells those who watch a video which of its pieces are here."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from typing import Final
 
@@ -10,13 +11,14 @@ from peer_service.pieces import PieceSet
 from videoteca_core.errors import TooManyWatchers, VideoUnknown
 
 MOST_WATCHERS: Final = 1_000
+MOST_OF_AN_ADDRESS: Final = 250
 _RETRY_AFTER_SECONDS: Final = 5
 _GATHER_SECONDS: Final = 0.05
 _GATHER_SECONDS_A_WATCHER: Final = 0.001  # all of them together are told so often at most
 
 
 class Watchers:
-    """Those who watch which pieces are here: a bounded number, whatever they watch.
+    """Those who watch which pieces are here: a bounded number, in all and from one address.
 
     Belongs to one event loop.
 
@@ -32,8 +34,9 @@ class Watchers:
         self.count = 0
         self.most = MOST_WATCHERS
         self._find = find
+        self._by_address: Counter[str] = Counter()
 
-    async def watch(self, video_id: str) -> AsyncGenerator[PieceSet, None]:
+    async def watch(self, video_id: str, address: str) -> AsyncGenerator[PieceSet, None]:
         """The pieces that are here, at once, and then those that are new, until all are.
 
         What is new is told at once after a quiet while, else gathered; to one that is slow to
@@ -43,9 +46,9 @@ class Watchers:
             VideoUnknown: the video is not shared, or not any more and was never complete.
             TooManyWatchers: there are as many as there may be.
         """
-        if self.count >= self.most:
+        if self.count >= self.most or self._by_address[address] >= MOST_OF_AN_ADDRESS:
             raise TooManyWatchers(retry_after_seconds=_RETRY_AFTER_SECONDS)
-        self.count += 1
+        self._count(address, 1)
         try:
             video = self._find(video_id)
             known = None
@@ -63,7 +66,13 @@ class Watchers:
             everything = PieceSet.full(video.manifest.piece_count)
             yield everything.without(known) if known else everything
         finally:
-            self.count -= 1
+            self._count(address, -1)
+
+    def _count(self, address: str, change: int) -> None:
+        self.count += change
+        self._by_address[address] += change
+        if not self._by_address[address]:
+            del self._by_address[address]
 
     async def _changed(self, video: PartialVideo, version: int) -> None:
         """Wait until there is something new of a download, or it is another one."""
