@@ -181,10 +181,12 @@ def piece_news_from_wire(message: pb.WatchPiecesResponse, piece_count: int) -> P
     """The pieces that a message tells of: all that there are, or those that are new.
 
     Raises:
-        ValueError: the video has no such pieces.
+        ValueError: the video has no such pieces, or not so many.
     """
     if message.WhichOneof("news") == "bitmap":
         return PieceSet.from_bitmap(message.bitmap, piece_count)
+    if len(message.added.numbers) > piece_count:
+        raise ValueError(len(message.added.numbers))
     pieces = PieceSet(piece_count)
     for piece in message.added.numbers:
         if not 0 <= piece < piece_count:

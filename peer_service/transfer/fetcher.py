@@ -22,8 +22,12 @@ from videoteca_core.text import N_
 _KNOWN_SECONDS: Final = 1.0
 """How long a source must have been at it before its rate, or its silence, says something."""
 
+_SHORTEST_WAIT_SECONDS: Final = 1.0
 _LONGEST_WAIT_SECONDS: Final = 5.0
 """For an upload slot, whatever the source asks for: its place in the line may be lost later."""
+
+_NEWS_SECONDS: Final = 0.05
+"""After each message of a source about its pieces: it should gather them for so long itself."""
 
 
 class Fetcher(threading.Thread):
@@ -188,6 +192,7 @@ class Fetcher(threading.Thread):
                 else:
                     self._crew.join(self, pieces)
                     has_joined = True
+                self._dismissed.wait(_NEWS_SECONDS)
         except Stopped:
             pass
         except VideotecaError as error:
@@ -224,7 +229,8 @@ class Fetcher(threading.Thread):
             self._crew.release(self)
             self._asked_at, self.error = None, error
             self._become(SourceState.WAITING)
-            self._dismissed.wait(min(error.retry_after, _LONGEST_WAIT_SECONDS))
+            seconds = max(_SHORTEST_WAIT_SECONDS, error.retry_after)
+            self._dismissed.wait(min(seconds, _LONGEST_WAIT_SECONDS))
         finally:
             self._crew.release(self)
             self._asked_at, self._piece_bytes = None, 0

@@ -1,6 +1,7 @@
 """Sources that lie, break off or hang: each is found out and named, and others take over."""
 
 import contextlib
+import itertools
 import socket
 import threading
 import time
@@ -10,6 +11,8 @@ from typing import Final
 
 import pytest
 
+from peer_service import wire
+from peer_service.pieces import PieceSet
 from peer_service.transfer import finder, roster
 from peer_service.transfer.model import Candidate, SourceState
 from tests.fakes.peer import FakePeer, Messages, News, fake_peer, served
@@ -242,6 +245,9 @@ NO_PIECES: Final = {
         pb.WatchPiecesResponse(bitmap=b"\x00"),
         pb.WatchPiecesResponse(added=pb.Pieces(numbers=[PIECES])),
     ),
+    "a number too many": news_become(
+        pb.WatchPiecesResponse(added=pb.Pieces(numbers=[0] * (PIECES + 1)))
+    ),
 }
 
 
@@ -263,6 +269,25 @@ def test_bits_beyond_the_last_piece_are_not_believed(tmp_path: Path) -> None:
         peer.alter_pieces = news_become(pb.WatchPiecesResponse(bitmap=b"\x09"))
         fetching.succeed(peer, honest)
     assert [type(error) for _, error in fetching.log.failures] == [BadSource]
+
+
+def test_news_of_a_source_that_never_stops_telling_are_taken_slowly(
+    fetching: Fetching, peer: FakePeer, honest: FakePeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages, honestly = 0, wire.piece_news_from_wire
+
+    def from_wire(message: pb.WatchPiecesResponse, piece_count: int) -> PieceSet:
+        nonlocal messages
+        messages += 1
+        return honestly(message, piece_count)
+
+    monkeypatch.setattr(wire, "piece_news_from_wire", from_wire)
+    peer.has_only()
+    peer.alter_pieces = lambda _: itertools.repeat(pb.WatchPiecesResponse(bitmap=b"\x00"), 10**5)
+    honest.rate = 4 * MIB
+    begun = time.monotonic()
+    fetching.succeed(peer, honest)
+    assert 1 < messages < 2 + (time.monotonic() - begun) / 0.05
 
 
 def test_a_piece_that_was_told_of_and_is_missing_is_not_asked_for_on_and_on(

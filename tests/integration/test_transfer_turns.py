@@ -81,6 +81,19 @@ def test_when_all_slots_are_taken_other_downloads_may_have_the_place(
     assert caught.value.fields == {"retry_after_seconds": "1"}
 
 
+def test_who_says_to_ask_again_at_once_is_not(
+    fetching: Fetching, peer: FakePeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def has_none_at_the_moment(messages: Messages) -> Messages:
+        raise NoUploadSlot(retry_after_seconds=0)
+
+    monkeypatch.setattr(download, "_PATIENCE_SECONDS", 0.5)
+    peer.alter = has_none_at_the_moment
+    with pytest.raises(NoUploadSlot):
+        fetching.run(peer)
+    assert len(peer.fetches) == 1
+
+
 def test_who_is_in_line_for_the_next_run_is_not_told_to_send(
     fetching: Fetching, peer: FakePeer
 ) -> None:
