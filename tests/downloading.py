@@ -1,19 +1,11 @@
-"""A queue with its worker, over a tracker that is a dictionary.
-
-As a program (``python -m tests.downloading HOME FOLDER CALLS VIDEO_ID SIZE NAME ENDPOINT``) it
-downloads one video and is killed before the given number of calls that change the disk.
-"""
+"""A queue with its worker, over a tracker that is a dictionary."""
 
 import contextlib
-import functools
-import os
-import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from peer_service.database import PeerDatabase
 from peer_service.downloads.model import Download, DownloadState
@@ -23,21 +15,9 @@ from peer_service.limits import DownloadLimiter, RateLimit
 from peer_service.partial import PartialVideo
 from tests.fakes.peer import FakePeer, Messages
 from tests.waiting import eventually
-from videoteca_core.addresses import Endpoint
-from videoteca_core.catalogue import HoldingState, LocatedVideo, Source, VideoQuery
+from videoteca_core.catalogue import LocatedVideo, VideoQuery
 from videoteca_core.errors import VideotecaError, VideoUnknown
 from videoteca_core.manifest import Manifest
-
-_CHANGES: Final = (
-    "mkdir",
-    "posix_fallocate",
-    "pwrite",
-    "fdatasync",
-    "fsync",
-    "replace",
-    "link",
-    "unlink",
-)
 
 
 class Shares:
@@ -166,43 +146,3 @@ def downloading(home: Path, folder: Path, **options: Any) -> Iterator[Downloadin
     finally:
         running.worker.stop()
         running.database.close()
-
-
-def die_at_change(calls: int) -> None:
-    """Let this process be killed before the call that changes the disk for the so-manieth time."""
-    guard = threading.Lock()
-    left = calls
-
-    def deadly(name: str) -> None:
-        real = getattr(os, name)
-
-        @functools.wraps(real)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            nonlocal left
-            with guard:
-                left -= 1
-                if not left:
-                    os.kill(os.getpid(), signal.SIGKILL)
-            return real(*args, **kwargs)
-
-        setattr(os, name, call)
-
-    for name in _CHANGES:
-        if hasattr(os, name):
-            deadly(name)
-
-
-def main() -> None:
-    """Be the program."""
-    home, folder, calls, video_id, size, name, endpoint = sys.argv[1:]
-    source = Source("ana", HoldingState.COMPLETE, (Endpoint.resolve(endpoint, 0),))
-    video = LocatedVideo(name, video_id, int(size), (source,), ("ana",), 1)
-    die_at_change(int(calls))
-    with downloading(Path(home), Path(folder)) as running:
-        number = running.add(video)
-        while not running.get(number).state.is_final:
-            running.queue.wait_changed(running.queue.version, 0.05)
-
-
-if __name__ == "__main__":
-    main()
