@@ -21,7 +21,8 @@ def test_readers_that_never_read_are_no_reason_for_tracebacks(tmp_path: Path) ->
         with blocking_channel(Endpoint("127.0.0.1", ana.status().listen_port)) as channel:
             request = pb.FetchVideoRequest(name="clip.mp4")
             calls = [PeerStub(channel).FetchVideo(request) for _ in range(12)]
-            eventually(lambda: ana.status().uploads == ana.status().max_uploads)
+            all_but_one = ana.status().max_uploads - 1  # the last is kept for somebody else
+            eventually(lambda: ana.status().uploads == all_but_one)
             sent = [-1]
 
             def nothing_moves() -> bool:
@@ -31,6 +32,6 @@ def test_readers_that_never_read_are_no_reason_for_tracebacks(tmp_path: Path) ->
             eventually(nothing_moves)
             ana.close()
             them.servers["ana"].stop()
-            assert "Traceback" not in (them.home("ana") / "log").read_text()
+            them.check_logs()
             for call in calls:
                 call.cancel()
