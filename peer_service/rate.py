@@ -8,6 +8,8 @@ from typing import Final
 
 WINDOW_SECONDS: Final = 3.0
 _STEP_SECONDS: Final = 0.25
+_LEAST_SECONDS: Final = 1.0
+"""What came in less time than that is taken to have come in so much: it often begins in a burst."""
 
 
 class RateMeter:
