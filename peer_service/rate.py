@@ -38,7 +38,7 @@ class RateMeter:
         now = self._clock()
         with self._guard:
             self._forget(now)
-            seconds = max(min(now - self._begun, WINDOW_SECONDS), _STEP_SECONDS)
+            seconds = max(min(now - self._begun, WINDOW_SECONDS), _LEAST_SECONDS)
             return round(sum(count for _, count in self._steps) / seconds)
 
     def _forget(self, now: float) -> None:
