@@ -25,8 +25,9 @@ from videoteca_core.rpc.server import caller_address
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["Peer"].full_name
 
-STALL_SECONDS: Final = 30.0
-"""A write that does not go through for so long ends its stream."""
+STALL_SECONDS: Final = 120.0
+"""A write that does not go through for so long ends its stream. It waits until the reader has read
+most of a window (4 MiB), which one that keeps to the least download limit does in 80 seconds."""
 
 _Context = grpc.aio.ServicerContext[Any, Any]
 

@@ -32,6 +32,9 @@ _LOOK_SECONDS: Final = 0.1
 _NEXT_SOURCE_SECONDS: Final = 0.3
 """One source tells the manifest as well as another: each is given so long before the next."""
 
+_LEAST_SHARE: Final = 500_000
+"""Bytes a second of our limit for each source: with less, its writes seem to stall."""
+
 _PATIENCE_SECONDS: Final = 10.0
 """So long a transfer goes on while no source sends; then other downloads may have its place."""
 
@@ -163,9 +166,11 @@ class Transfer:
 
     def _most_sources(self, seconds: float) -> int:
         """How many may be at work, so long after it was known who there is."""
-        if self._crew.manifest:
-            return MOST_SOURCES
-        return min(1 + int(seconds / _NEXT_SOURCE_SECONDS), MOST_SOURCES)
+        most = MOST_SOURCES if self._crew.manifest else 1 + int(seconds / _NEXT_SOURCE_SECONDS)
+        limit = self._limiter.limit.rate
+        if limit:
+            most = min(most, max(1, limit // _LEAST_SHARE))
+        return min(most, MOST_SOURCES)
 
     def _found(self, candidates: Sequence[Candidate]) -> None:
         self._roster.candidates_are(candidates)

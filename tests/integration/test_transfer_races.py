@@ -143,7 +143,7 @@ def test_a_piece_is_written_by_one_source_at_a_time(
         late.go.set()
         fetching.check(running.result())
     assert reader.wrong == set()
-    assert fetching.source(0).bytes == 0
+    assert fetching.source(0).bytes <= 54_321  # the short last piece, if it began with that
     assert fetching.log.verified_bytes == len(DATA)
 
 

@@ -185,7 +185,8 @@ def test_a_limit_that_is_lifted_lets_those_who_wait_go_on() -> None:
             await sent.until(20_000)
             limit.rate = 0
             await sent.until(500 * MIB)  # at the least limit it would take hours
-            assert not sent._limiter._turns
+            while sent._limiter._turns:  # until the next turn at the limit that there was
+                await sent.until(MIB)
 
     run(scenario())
 
