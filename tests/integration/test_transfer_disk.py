@@ -20,7 +20,7 @@ from tests.videos import MIB, video_bytes
 from tests.waiting import eventually
 from videoteca_core.errors import DiskFull, FileUnreadable, FolderUnusable, InvalidName
 
-WINDOW_BYTES: Final = 8 * MIB
+WINDOW_BYTES: Final = 4 * MIB
 """Of a stream that may be on its way to a reader that does not read."""
 
 

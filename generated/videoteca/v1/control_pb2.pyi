@@ -112,7 +112,7 @@ class _HeldBack:
 class _HeldBackEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_HeldBack.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     HELD_BACK_UNSPECIFIED: _HeldBack.ValueType  # 0
-    """Nothing that is known, or it does not run."""
+    """Nothing that is known, or it neither runs nor waits."""
     HELD_BACK_OUR_LIMIT: _HeldBack.ValueType  # 1
     """Our download limit."""
     HELD_BACK_THEIR_LIMIT: _HeldBack.ValueType  # 2
@@ -130,7 +130,7 @@ class HeldBack(_HeldBack, metaclass=_HeldBackEnumTypeWrapper):
     """What holds a download back."""
 
 HELD_BACK_UNSPECIFIED: HeldBack.ValueType  # 0
-"""Nothing that is known, or it does not run."""
+"""Nothing that is known, or it neither runs nor waits."""
 HELD_BACK_OUR_LIMIT: HeldBack.ValueType  # 1
 """Our download limit."""
 HELD_BACK_THEIR_LIMIT: HeldBack.ValueType  # 2
@@ -230,7 +230,7 @@ class GetStatusResponse(_message.Message):
     received_folder: _builtins.str
     """The received folder, as an absolute path."""
     hashing: _builtins.int
-    """How many files wait to be hashed."""
+    """How many files wait to be hashed, or are being hashed."""
     uploads: _builtins.int
     """How many uploads are running."""
     max_uploads: _builtins.int
@@ -678,7 +678,7 @@ class Download(_message.Message):
     owner: _builtins.str
     """The owner that was asked for; empty for anybody."""
     held_back: Global___HeldBack.ValueType
-    """What holds it back most while it runs."""
+    """What holds it back most while it runs or waits."""
     @_builtins.property
     def fields(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What the explanation is made of, as in ErrorInfo."""
