@@ -35,6 +35,7 @@ from videoteca_core.errors import (
     NotRegistered,
     NoUploadSlot,
     Unavailable,
+    Unreachable,
     VideotecaError,
     VideoUnknown,
 )
@@ -272,5 +273,11 @@ def _live(download: Download, task: Task | None) -> Download:
     if task:
         download = task.live(download)
     if download.state is DownloadState.WAITING:
-        return replace(download, held_back=_WAITS_FOR.get(download.reason))
+        return replace(download, held_back=_waits_for(download))
     return download
+
+
+def _waits_for(download: Download) -> HeldBack | None:
+    if download.reason == Unreachable.reason and download.fields["what"] == "peer":
+        return HeldBack.NO_SOURCE  # for a while the tracker names one that is gone
+    return _WAITS_FOR.get(download.reason)

@@ -161,6 +161,15 @@ def test_who_waits_for_a_source_blocks_nobody(mine: Downloading, peer: FakePeer)
         mine.wait(waiting, DONE)
 
 
+def test_who_is_named_but_gone_is_no_source(mine: Downloading) -> None:
+    with fake_peer(b"gone") as gone:
+        pass
+    number = queue_up(mine, gone)
+    held = mine.wait_for(number, lambda download: download.reason)
+    assert (held.state, held.reason) == (WAITING, "UNREACHABLE")
+    assert held.held_back is HeldBack.NO_SOURCE
+
+
 def test_a_tracker_that_is_away_is_waited_for(mine: Downloading, peer: FakePeer) -> None:
     mine.tracker_trouble = Unreachable(what="tracker", address="10.0.0.1:1025", detail="no answer")
     number = queue_up(mine, peer)
