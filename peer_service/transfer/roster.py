@@ -41,6 +41,7 @@ class Roster:
         self._candidates: Sequence[Candidate] | None = None
         self._by_peer: dict[str, Fetcher] = {}  # the newest of each, in the order of their first
         self._at_work: dict[Fetcher, bool] = {}  # whether it holds one of the streams
+        self._before: dict[Fetcher, Fetcher] = {}  # the last one of its peer
         self._not_before: dict[Candidate, float] = {}
         self._pauses: defaultdict[Candidate, float] = defaultdict(float)
         self._liars: set[str] = set()
@@ -71,6 +72,8 @@ class Roster:
                 break
             before = self._by_peer.get(candidate.peer_name)
             fetcher = self._hire(candidate, before.report.bytes if before else 0)
+            if before:
+                self._before[fetcher] = before
             self._by_peer[candidate.peer_name] = fetcher
             self._at_work[fetcher] = has_stream
             fetcher.start()
@@ -134,8 +137,11 @@ class Roster:
             del self._at_work[fetcher]
             if has_stream:
                 self._streams.release()
+            before = self._before.pop(fetcher, None)
             if fetcher.state is SourceState.DROPPED:
                 self._note_failure(fetcher)
+            elif before and before.report.bytes == fetcher.report.bytes:
+                self._by_peer[fetcher.candidate.peer_name] = before  # that still says most
 
     def _note_failure(self, fetcher: Fetcher) -> None:
         candidate, error = fetcher.candidate, fetcher.error

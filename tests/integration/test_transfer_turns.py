@@ -145,6 +145,23 @@ def test_who_failed_is_asked_again_later(fetching: Fetching, peer: FakePeer) -> 
     assert fetching.source(0).reason == ""
 
 
+@pytest.mark.usefixtures("quick")
+def test_who_was_dropped_and_brought_nothing_since_stays_so(
+    fetching: Fetching, peer: FakePeer, other: FakePeer
+) -> None:
+    fetching.stall_seconds = 2
+    peer.alter = lambda messages: peer.hang(messages, after=0)
+    other.rate = MIB
+    with fetching.running(peer, other) as running:
+        eventually(lambda: fetching.log.failures)
+        eventually(lambda: fetching.states()["peer0"] is SourceState.CONNECTING)
+        other.rate = 0
+        fetching.check(running.result())
+    assert len(fetching.log.failures) == 1
+    assert fetching.source(0).state is SourceState.DROPPED
+    assert fetching.source(0).reason == "UNREACHABLE"
+
+
 def test_a_peer_at_two_places_is_one_source(
     fetching: Fetching, peer: FakePeer, other: FakePeer
 ) -> None:
